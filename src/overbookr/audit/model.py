@@ -1,0 +1,66 @@
+"""Audits: which laws of the house the data breaks, and what could be done about it."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+# As many rows of a law as a report names; it counts them all.
+ROWS_PER_LAW_MAX = 100
+
+
+class AuditReport(msgspec.Struct, frozen=True):
+    """What one snapshot of the database says about the laws.
+
+    `violations` has only laws that are broken: by name, the first hundred rows that break it, each with its `event_id`.
+    `counts` has every law that was asked: by name, how many rows break it. `population` says how much was looked at, by
+    table. `event_ids` are all events of all violating rows.
+    """
+
+    at: datetime
+    seconds: float
+    violations: dict[str, list[dict[str, Any]]]
+    counts: dict[str, int]
+    population: dict[str, int]
+    event_ids: frozenset[UUID]
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.violations
+
+    @property
+    def total(self) -> int:
+        """All rows that break a law."""
+        return sum(self.counts.values())
+
+
+class RepairStep(msgspec.Struct, frozen=True):
+    """One difference at one event.
+
+    Where `is_repairable`, `kind` is what is done (`set_seat`, `set_booked_count`, `end_hold` ...); else it is what is
+    wrong (`seat_is_sold_twice` ...), and only people can decide. `parameters` has what the kind needs.
+    """
+
+    event_id: UUID
+    kind: str
+    is_repairable: bool
+    description: str
+    parameters: dict[str, Any]
+
+
+class RepairPlan(msgspec.Struct, frozen=True):
+    """`steps` are (to be) carried out, `left` is for people."""
+
+    steps: list[RepairStep]
+    left: list[RepairStep]
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.steps and not self.left
+
+
+def plan_of(steps: list[RepairStep]) -> RepairPlan:
+    return RepairPlan(
+        [step for step in steps if step.is_repairable], [step for step in steps if not step.is_repairable]
+    )

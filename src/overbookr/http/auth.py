@@ -1,0 +1,221 @@
+"""Who is asking: bearer tokens, the standing of their users, and each route's policy.
+
+A route says who may use it with `opt={"policy": "anyone" | "user" | "admin"}`; one that says nothing keeps the
+application from starting. A policy of "anyone" may add `"reads_principal": False`: the token is then not looked at,
+and the request costs no database read.
+"""
+
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, cast
+
+import jwt
+import msgspec
+from litestar import Litestar
+from litestar.handlers import ASGIRouteHandler, BaseRouteHandler, HTTPRouteHandler, WebsocketRouteHandler
+from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from overbookr.http.problem import MEDIA_TYPE, build_problem
+
+ALGORITHM: Final = "HS256"
+ISSUER: Final = "overbookr"
+AUDIENCE: Final = "overbookr"
+TOKEN_USE: Final = "access"
+TOKEN_TYPE: Final = "at+jwt"
+POLICIES: Final = frozenset({"anyone", "user", "admin"})
+
+# Clocks of the machines that issue and verify may differ by this much, in seconds.
+_CLOCK_SKEW = 30
+# An HS256 signature is 43 base64url characters, the last of which carries four bits; Python's decoder would also take
+# other spellings of the same bytes, and one token must not have several.
+_TOKEN_SHAPE = re.compile(rb"[A-Za-z0-9_-]{1,512}\.[A-Za-z0-9_-]{1,1024}\.[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
+
+# The token version and the role a user has now, or None for a user who is gone.
+Standing = tuple[int, str]
+ReadStanding = Callable[[uuid.UUID], Awaitable[Standing | None]]
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """The user a request acts for, with the role they have at this moment."""
+
+    user_id: uuid.UUID
+    role: str
+    token_version: int
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin"
+
+
+class Claims(msgspec.Struct, frozen=True):
+    """What a verified token says. The role is not in here: it is read anew each time."""
+
+    user_id: uuid.UUID
+    token_version: int
+    expires_at: int
+
+
+class TokenVerifier:
+    """Checks access tokens, and remembers those found good until they expire."""
+
+    def __init__(self, secret: bytes, *, remember: int = 20_000) -> None:
+        self._secret = secret
+        self._remember = remember
+        self._good: dict[bytes, Claims] = {}
+
+    def verify(self, token: bytes) -> Claims | None:
+        """The claims of a token that is genuine and has not expired, else None."""
+        now = time.time()
+        claims = self._good.get(token)
+        if claims is not None:
+            if now < claims.expires_at:
+                return claims
+            del self._good[token]
+            return None
+        claims = self._examine(token, now)
+        if claims is not None:
+            while len(self._good) >= self._remember:
+                self._good.pop(next(iter(self._good)))
+            self._good[token] = claims
+        return claims
+
+    def _examine(self, token: bytes, now: float) -> Claims | None:
+        if _TOKEN_SHAPE.fullmatch(token) is None:
+            return None
+        try:
+            decoded = jwt.decode_complete(
+                token,
+                self._secret,
+                algorithms=[ALGORITHM],
+                issuer=ISSUER,
+                audience=AUDIENCE,
+                options={
+                    "require": ["exp", "iat", "sub", "jti", "iss", "aud", "typ"],
+                    "strict_aud": True,
+                    # PyJWT has one leeway for all times; an expired token gets none.
+                    "verify_iat": False,
+                },
+            )
+            payload = decoded["payload"]
+            issued_at, expires_at, version = payload["iat"], payload["exp"], payload["ver"]
+            user_id = uuid.UUID(payload["sub"])
+        except (jwt.PyJWTError, KeyError, ValueError, TypeError, AttributeError, RecursionError):
+            return None
+        numbers = (issued_at, expires_at, version)
+        if any(type(number) is not int for number in numbers) or issued_at > now + _CLOCK_SKEW:
+            return None
+        if payload["typ"] != TOKEN_USE or decoded["header"].get("typ") != TOKEN_TYPE or str(user_id) != payload["sub"]:
+            return None
+        return Claims(user_id, version, expires_at)
+
+
+class PrincipalMiddleware:
+    """Puts the principal into the scope and enforces the policy of the route. Runs after routing, on bytes alone.
+
+    `read_standing` is asked at each request, so a logout or a new role counts from the next request on, whichever
+    process served it.
+    """
+
+    def __init__(self, app: ASGIApp, verifier: TokenVerifier, read_standing: ReadStanding) -> None:
+        self._app = app
+        self._verify = verifier.verify
+        self._read_standing = read_standing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = cast("BaseRouteHandler", scope["route_handler"])
+        policy = policy_of(handler)
+        fields = cast("dict[str, Any]", scope)
+        fields["user"] = principal = None
+        if policy == "anyone" and not handler.opt.get("reads_principal", True):
+            await self._app(scope, receive, send)
+            return
+        token, given = bearer_token(scope["headers"])
+        claims = self._verify(token) if token is not None else None
+        if claims is not None:
+            standing = await self._read_standing(claims.user_id)
+            if standing is not None and standing[0] == claims.token_version:
+                fields["user"] = principal = Principal(claims.user_id, standing[1], claims.token_version)
+        if principal is None:
+            if policy != "anyone":
+                await refuse("unauthorized", {"www-authenticate": _challenge(given)}, scope, receive, send)
+                return
+        elif policy == "admin" and principal.role != "admin":
+            await refuse("forbidden", None, scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+
+def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> tuple[bytes | None, bool]:
+    """The bearer token of a request, and whether it had an Authorization header at all."""
+    for name, value in headers:
+        if name == b"authorization":
+            # The scheme is case-insensitive (RFC 9110 section 11.1).
+            return (value[7:], True) if value[:7].lower() == b"bearer " else (None, True)
+    return None, False
+
+
+def _challenge(given: bool) -> str:
+    return 'Bearer error="invalid_token"' if given else "Bearer"
+
+
+async def refuse(code: str, headers: dict[str, str] | None, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer with a problem from inside a middleware."""
+    problem = build_problem(code, headers=headers)
+    response = ASGIResponse(
+        body=problem.body, headers=problem.headers, media_type=MEDIA_TYPE, status_code=problem.status
+    )
+    await response(scope, receive, send)
+
+
+def principal_of(scope: Scope) -> Principal:
+    """The principal of a route with the policy "user" or "admin"."""
+    principal = optional_principal_of(scope)
+    if principal is None:
+        raise RuntimeError("this route has no principal; its policy must be user or admin")
+    return principal
+
+
+def optional_principal_of(scope: Scope) -> Principal | None:
+    """The principal of a route with the policy "anyone", if its caller has one."""
+    return cast("Principal | None", scope.get("user"))
+
+
+def policy_of(handler: BaseRouteHandler) -> str:
+    """The policy of a route. Raises PolicyMissing, so an undeclared route is closed to all."""
+    policy = handler.opt.get("policy")
+    if policy in POLICIES:
+        return cast("str", policy)
+    if policy is None and isinstance(handler, HTTPRouteHandler) and handler.http_methods == {"OPTIONS"}:
+        return "anyone"  # Litestar makes these itself; they list the methods of a path.
+    raise PolicyMissing([str(handler)])
+
+
+class PolicyMissing(Exception):
+    """Routes do not say who may use them. The text names them."""
+
+    def __init__(self, routes: list[str]) -> None:
+        super().__init__(f'these routes need opt={{"policy": "anyone" | "user" | "admin"}}: {", ".join(routes)}')
+
+
+def check_policies(app: Litestar) -> None:
+    """Refuse an application in which a route does not say who may use it. Raises PolicyMissing naming each one."""
+    missing: list[str] = []
+    for route in app.routes:
+        for handler in _handlers_of(route):
+            try:
+                policy = policy_of(handler)
+            except PolicyMissing:
+                missing.append(f"{route.path} ({handler})")
+                continue
+            # The middleware lets nobody into a socket yet, so it may only carry what everybody may see.
+            if isinstance(handler, WebsocketRouteHandler) and policy != "anyone":
+                missing.append(f"{route.path} (websocket, only anyone is supported)")
+    if missing:
+        raise PolicyMissing(missing)
+
+
+def _handlers_of(route: Any) -> list[HTTPRouteHandler | ASGIRouteHandler | WebsocketRouteHandler]:
+    return list(route.route_handlers) if hasattr(route, "route_handlers") else [route.route_handler]

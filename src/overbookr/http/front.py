@@ -1,0 +1,267 @@
+"""The outermost layer: what every request and response has in common, on raw ASGI.
+
+Request ids, body limits, media types, security headers, CORS, HEAD, and the counting of requests.
+"""
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Iterable
+from typing import Any, Final, cast
+
+import structlog
+from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Message, Receive, Scope, Send
+
+from overbookr.http.problem import MEDIA_TYPE, Problem, Refused, build_problem
+from overbookr.telemetry import current_request_id, observe_request
+
+BODY_LIMIT: Final = 64 * 1024
+PLAN_BODY_LIMIT: Final = 16 * 1024 * 1024
+_LONGEST_LENGTH = 18
+_DRAIN_SECONDS = 3.0
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+_SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_PLAN_PATH = re.compile(r"/+events/+[^/]+/+seating-plan/*")
+_HEADERS_READ = frozenset(
+    {b"x-request-id", b"origin", b"access-control-request-method", b"content-length", b"content-type"}
+)
+_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
+_KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_SECURITY_HEADERS: Final[RawHeaders] = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+_TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")
+
+_EXPOSED = b"X-Request-Id, X-Total-Count, Link, Location, Idempotency-Replayed, Retry-After, ETag"
+_ALLOWED_HEADERS = b"Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, Last-Event-ID"
+_ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
+_PREFLIGHT_SECONDS = b"600"
+_VARY_ON_ORIGIN = (b"vary", b"Origin")
+
+_log = structlog.get_logger("overbookr.http")
+
+
+class _Exchange:
+    """One request and what became of its answer."""
+
+    __slots__ = ("done", "is_head", "origin", "request_id", "started", "status")
+
+    def __init__(self, request_id: bytes, origin: bytes | None, is_head: bool) -> None:
+        self.request_id = request_id
+        self.origin = origin
+        self.is_head = is_head
+        self.status = 0
+        self.started = time.perf_counter()
+        self.done = False
+
+
+class Front:
+    """The ASGI application that a server is given; wraps the Litestar application.
+
+    `cors_origins` are exact origins. `transport_security` adds HSTS and belongs behind TLS only.
+    `in_flight` is the number of requests being answered, streams included.
+    """
+
+    def __init__(self, app: ASGIApp, *, cors_origins: Iterable[str] = (), transport_security: bool = False) -> None:
+        self._app = app
+        self._origins = frozenset(origin.rstrip("/").encode() for origin in cors_origins)
+        self._common = _SECURITY_HEADERS + ([_TRANSPORT_SECURITY] if transport_security else [])
+        if self._origins:
+            self._common = [*self._common, _VARY_ON_ORIGIN]
+        self.in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def wait_until_idle(self, seconds: float) -> bool:
+        """Whether every request has been answered before `seconds` were over."""
+        try:
+            await asyncio.wait_for(self._idle.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if str(scope["type"]) != "http":
+            await self._app(scope, receive, send)
+            return
+        if self.in_flight == 0:
+            self._idle.clear()
+        self.in_flight += 1
+        try:
+            await self._serve(cast("HTTPScope", scope), receive, send)
+        finally:
+            self.in_flight -= 1
+            if self.in_flight == 0:
+                self._idle.set()
+
+    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        method = cast("str", scope["method"])
+        seen = {name: value for name, value in scope["headers"] if name in _HEADERS_READ}
+        request_id, origin, length = seen.get(b"x-request-id"), seen.get(b"origin"), seen.get(b"content-length")
+        if request_id is None or _SANE_REQUEST_ID.fullmatch(request_id) is None:
+            request_id = os.urandom(12).hex().encode()
+        text_id = request_id.decode()
+        current_request_id.set(text_id)
+        fields = cast("dict[str, Any]", scope)
+        fields["state"] = {**(fields.get("state") or {}), "request_id": text_id}
+        exchange = _Exchange(request_id, origin if origin in self._origins else None, method == "HEAD")
+        if exchange.is_head:
+            # Routes know GET only; the answer is the same without its body.
+            fields["method"] = "GET"
+        send = self._sender(exchange, send)
+        try:
+            if method == "OPTIONS" and exchange.origin is not None and b"access-control-request-method" in seen:
+                await send({"type": "http.response.start", "status": 204, "headers": _preflight_headers()})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
+            refusal = None
+            if length is not None or method not in _METHODS_WITHOUT_BODY:
+                limit = _body_limit(method, scope["path"])
+                refusal = _refuse_body(method, length, seen.get(b"content-type"), limit)
+                if length is None:
+                    receive = _limited(receive, limit)
+            if refusal is not None:
+                await _send_problem(send, refusal, receive)
+            else:
+                await self._app(scope, _ending(receive, exchange) if exchange.is_head else receive, send)
+        except Exception as error:
+            await self._answer_escaped(exchange, send, error)
+        finally:
+            self._count(exchange, method, scope)
+
+    async def _answer_escaped(self, exchange: _Exchange, send: Send, error: Exception) -> None:
+        """Litestar answers exceptions itself; what comes out here failed in the middle of an answer, or in Litestar."""
+        if exchange.is_head and exchange.done:
+            return
+        _log.error("request failed outside of its handler", exc_info=error)
+        if exchange.status:
+            raise error
+        await _send_problem(send, build_problem("internal_error"))
+
+    def _sender(self, exchange: _Exchange, send: Send) -> Send:
+        common = self._common
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                exchange.status = message["status"]
+                headers = [*message["headers"], (b"x-request-id", exchange.request_id), *common]
+                if exchange.origin is not None:
+                    headers.append((b"access-control-allow-origin", exchange.origin))
+                    headers.append((b"access-control-expose-headers", _EXPOSED))
+                message["headers"] = headers
+                await send(message)
+                if exchange.is_head:
+                    exchange.done = True
+                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+            elif not exchange.done:
+                await send(message)
+
+        return send_with_headers
+
+    def _count(self, exchange: _Exchange, method: str, scope: HTTPScope) -> None:
+        # A status of 0 means the client left before an answer; nginx's 499 is what dashboards know for that.
+        path = cast("dict[str, Any]", scope).get("path_template") or "unmatched"
+        label = method if method in _KNOWN_METHODS else "other"
+        observe_request(label, path, exchange.status or 499, time.perf_counter() - exchange.started)
+
+
+def _body_limit(method: str, path: str) -> int:
+    if method == "PUT" and _PLAN_PATH.fullmatch(path):
+        return PLAN_BODY_LIMIT
+    return BODY_LIMIT
+
+
+def _refuse_body(method: str, length: bytes | None, media_type: bytes | None, limit: int) -> Problem | None:
+    if length is not None:
+        if not length.isdigit():
+            return build_problem("invalid_request", "Content-Length is not a number")
+        # Python refuses to read numbers of thousands of digits.
+        size = int(length) if len(length) <= _LONGEST_LENGTH else limit + 1
+        if size > limit:
+            return build_problem("payload_too_large", _too_large(limit))
+        if size == 0:
+            return None
+    if media_type is not None and method in _METHODS_WITH_BODY and not _is_json(media_type):
+        return build_problem("unsupported_media_type")
+    return None
+
+
+def _is_json(media_type: bytes) -> bool:
+    if media_type == b"application/json":
+        return True
+    essence = media_type.split(b";", 1)[0].strip().lower()
+    return essence == b"application/json" or (essence.startswith(b"application/") and essence.endswith(b"+json"))
+
+
+def _too_large(limit: int) -> str:
+    return f"the body may have {limit} bytes at most"
+
+
+def _limited(receive: Receive, limit: int) -> Receive:
+    """Count a body that did not announce its length; reading past the limit raises Refused."""
+    size = 0
+
+    async def receive_counted() -> Any:
+        nonlocal size
+        message = cast("HTTPReceiveMessage", await receive())
+        if message["type"] == "http.request":
+            size += len(message["body"])
+            if size > limit:
+                await _drain(receive)
+                raise Refused("payload_too_large", _too_large(limit))
+        return message
+
+    return receive_counted
+
+
+def _ending(receive: Receive, exchange: _Exchange) -> Receive:
+    """Tell a stream that its listener has left as soon as the headers of a HEAD are out."""
+
+    async def receive_or_end() -> Any:
+        return {"type": "http.disconnect"} if exchange.done else await receive()
+
+    return receive_or_end
+
+
+def _preflight_headers() -> RawHeaders:
+    return [
+        (b"access-control-allow-methods", _ALLOWED_METHODS),
+        (b"access-control-allow-headers", _ALLOWED_HEADERS),
+        (b"access-control-max-age", _PREFLIGHT_SECONDS),
+    ]
+
+
+async def _send_problem(send: Send, problem: Problem, receive: Receive | None = None) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in problem.headers.items()]
+    headers.append((b"content-type", MEDIA_TYPE.encode()))
+    headers.append((b"content-length", str(len(problem.body)).encode()))
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": problem.body, "more_body": receive is not None})
+    if receive is not None:
+        await _drain(receive)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _drain(receive: Receive) -> None:
+    """Throw away the rest of a refused body, within bounds.
+
+    A server that closes a connection with bytes unread resets it, and the client may then never see the answer.
+    """
+    left = PLAN_BODY_LIMIT + BODY_LIMIT
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            while left > 0:
+                message = cast("dict[str, Any]", await receive())
+                if message["type"] != "http.request" or not message.get("more_body"):
+                    return
+                left -= len(message["body"])
+    except TimeoutError:
+        return

@@ -1,0 +1,121 @@
+"""The duty that empties the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+import structlog
+
+from overbookr.mail.delivery import Courier, Outcome, Post
+from overbookr.mail.model import (
+    ATTEMPTS_MAX,
+    Delivered,
+    DueMail,
+    Letter,
+    LetterRefused,
+    PostUnreachable,
+    Unsendable,
+    reason_of,
+    retry_delay_seconds,
+)
+from overbookr.mail.render import MailComposer
+from overbookr.mail.store import MailStore
+
+log = structlog.get_logger(__name__)
+
+# Longer than a round can take: it starts no letter after WORKING_SECONDS, and no letter takes longer than
+# delivery.LETTER_SECONDS_MAX. So a lease runs out only on a worker that is gone, and stopping waits 14 s at most.
+LEASE_SECONDS = 60.0
+WORKING_SECONDS = 4.0
+
+
+class MailDelivery:
+    """Sends what the outbox owes, at least once each; safe to run in any number of processes, or twice in one.
+
+    While the post is unreachable it is asked only now and then, at most every `patience_seconds_max`; each time costs
+    one mail an attempt, the others wait uncounted.
+    """
+
+    name = "mail_delivery"
+    period_seconds = 1.0
+
+    def __init__(
+        self,
+        store: MailStore,
+        composer: MailComposer,
+        post: Post,
+        *,
+        batch_max: int = 20,
+        patience_seconds_max: float = 60.0,
+    ) -> None:
+        self._store = store
+        self._composer = composer
+        self._post = post
+        self._batch_max = batch_max
+        self._patience_seconds_max = patience_seconds_max
+        self._times_unreachable = 0
+        self._silent_until = 0.0
+
+    async def run_once(self) -> int:
+        """One round over one connection. Returns how many mails were dealt with, 0 when the post is unreachable."""
+        if time.monotonic() < self._silent_until:
+            return 0
+        mails = await self._store.claim_due(self._batch_max, LEASE_SECONDS)
+        if not mails:
+            return 0
+        courier = self._post.courier()
+        try:
+            dealt_with, is_reachable = await self._round(mails, courier)
+        finally:
+            await courier.close()
+        await self._store.put_back(mails[dealt_with:])
+        if is_reachable:
+            self._times_unreachable = 0
+            return dealt_with
+        self._times_unreachable += 1
+        self._silent_until = time.monotonic() + min(2.0**self._times_unreachable, self._patience_seconds_max)
+        return 0
+
+    async def _round(self, mails: list[DueMail], courier: Courier) -> tuple[int, bool]:
+        """How many mails, from the front, were dealt with, and whether the post could be reached."""
+        ends_at = time.monotonic() + WORKING_SECONDS
+        for number, mail in enumerate(mails):
+            if time.monotonic() >= ends_at:
+                return number, True
+            outcome = await self._deliver(mail, courier)
+            await self._record(mail, outcome)
+            if isinstance(outcome, PostUnreachable):
+                return number + 1, False
+        return len(mails), True
+
+    async def _deliver(self, mail: DueMail, courier: Courier) -> Outcome | Unsendable:
+        if mail.attempts > ATTEMPTS_MAX:
+            # Each failure that is seen counts; these attempts ended with their worker, which the mail may have killed.
+            return Unsendable(f"none of {ATTEMPTS_MAX} attempts was seen to end")
+        try:
+            # Drawing a ticket is pure CPU, and this loop may have requests to answer.
+            letter = await asyncio.to_thread(self._composer.compose, mail)
+        except Exception as error:
+            log.exception("mail_not_composed", booking_id=str(mail.booking_id), kind=mail.kind)
+            return LetterRefused(reason_of(f"{type(error).__name__} while composing"))
+        if not isinstance(letter, Letter):
+            return letter
+        return await courier.deliver(letter)
+
+    async def _record(self, mail: DueMail, outcome: Outcome | Unsendable) -> None:
+        facts = {"booking_id": str(mail.booking_id), "kind": str(mail.kind), "attempts": mail.attempts}
+        if isinstance(outcome, Delivered):
+            await self._store.mark_sent(mail)
+            log.info("mail_sent", post=self._post.name, **facts)
+            return
+        delay_seconds = None
+        if not isinstance(outcome, Unsendable):
+            delay_seconds = retry_delay_seconds(mail.attempts, random.random())
+        if delay_seconds is None:
+            await self._store.fail(mail, outcome.reason)
+            log.error("mail_given_up", reason=outcome.reason, **facts)
+        else:
+            await self._store.defer(mail, delay_seconds, outcome.reason)
+            log.warning("mail_deferred", reason=outcome.reason, retry_in_seconds=round(delay_seconds), **facts)

@@ -1,0 +1,146 @@
+"""Runs the seats' SQL and keeps the last map of each event it was asked for."""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from overbookr import limits
+from overbookr.database.pool import Pool, acquire
+from overbookr.database.sql import load_queries
+from overbookr.ids import new_id
+from overbookr.seats.model import (
+    Availability,
+    PlanReplaced,
+    Seat,
+    SeatMapState,
+    SeatRefusal,
+    SeatsRefused,
+)
+from overbookr.seats.natural_order import natural_key
+from overbookr.seats.plan import SeatingPlan, chart_document
+
+_QUERIES = load_queries("overbookr.seats")
+_encode = msgspec.json.Encoder().encode
+
+
+class MapCache:
+    """Encoded maps by event and kind, the least recently used dropped first. Only the newest state of each is kept."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._maps: OrderedDict[tuple[UUID, str], tuple[str, bytes]] = OrderedDict()
+
+    def find(self, event_id: UUID, kind: str, tag: str) -> bytes | None:
+        found = self._maps.get((event_id, kind))
+        if found is None or found[0] != tag:
+            return None
+        self._maps.move_to_end((event_id, kind))
+        return found[1]
+
+    def keep(self, event_id: UUID, kind: str, tag: str, body: bytes) -> None:
+        self._maps[(event_id, kind)] = (tag, body)
+        self._maps.move_to_end((event_id, kind))
+        while len(self._maps) > self._size:
+            self._maps.popitem(last=False)
+
+
+class SeatStore:
+    """Reads through `reads`; changes, which lock the event, through `writes`."""
+
+    def __init__(self, reads: Pool, writes: Pool, *, user_seats_max: int) -> None:
+        self._reads = reads
+        self._writes = writes
+        self._user_seats_max = user_seats_max
+        self._cache = MapCache(limits.MAPS_KEPT_MAX)
+
+    async def map_state(self, event_id: UUID, *, organiser: bool) -> SeatMapState | None:
+        async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
+            row = await connection.fetchrow(_QUERIES.map_state, event_id, organiser)
+        return None if row is None else SeatMapState(*row)
+
+    async def seat_list(self, event_id: UUID, state: SeatMapState) -> bytes:
+        """Every seat in natural order, as JSON."""
+        if (body := self._cache.find(event_id, "seats", state.tag)) is not None:
+            return body
+        async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
+            rows = await connection.fetch(_QUERIES.list_seats, event_id, state.kept)
+        body = _encode([Seat(*row) for row in rows])
+        self._cache.keep(event_id, "seats", state.tag, body)
+        return body
+
+    async def availability(self, event_id: UUID, state: SeatMapState) -> bytes:
+        """The sparse availability document, as JSON."""
+        if (body := self._cache.find(event_id, "availability", state.tag)) is not None:
+            return body
+        async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
+            rows = await connection.fetch(_QUERIES.list_taken_seats, event_id, state.kept)
+            total = await connection.fetchval(_QUERIES.count_seats, event_id)
+        taken: dict[str, list[str]] = {"held": [], "booked": [], "blocked": []}
+        for seat_no, status in rows:
+            taken[status].append(seat_no)
+        body = _encode(Availability(event_id, state.version, state.chart_version, total - len(rows), **taken))
+        self._cache.keep(event_id, "availability", state.tag, body)
+        return body
+
+    async def chart(self, event_id: UUID, *, organiser: bool) -> tuple[int, str | None] | None:
+        """Version and JSON of the chart; no document when the event has no plan; None when there is no event."""
+        async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
+            row = await connection.fetchrow(_QUERIES.find_chart, event_id, organiser)
+        return None if row is None else (row["chart_version"] or 0, row["document"])
+
+    async def add(self, event_id: UUID, labels: Sequence[str]) -> list[Seat] | SeatsRefused:
+        """The seats that came into being; labels that exist are skipped."""
+        ids = [new_id() for _ in labels]
+        sort_keys = [natural_key(label) for label in labels]
+        async with acquire(self._writes, limits.READ_WAIT_SECONDS_MAX) as connection:
+            known = await connection.fetchval(
+                _QUERIES.add_seats, event_id, ids, list(labels), sort_keys, self._user_seats_max
+            )
+            if not known:
+                return SeatsRefused(SeatRefusal.EVENT_NOT_FOUND)
+            rows = await connection.fetch(_QUERIES.list_created_seats, event_id, ids)
+        return [Seat(*row) for row in rows]
+
+    async def block(
+        self, event_id: UUID, labels: Sequence[str], *, block: bool, reason: str | None
+    ) -> list[str] | SeatsRefused:
+        """The seats, now all blocked or all on sale."""
+        async with acquire(self._writes, limits.READ_WAIT_SECONDS_MAX) as connection:
+            row = await connection.fetchrow(
+                _QUERIES.block_seats, event_id, list(labels), block, reason, self._user_seats_max
+            )
+        assert row is not None
+        if row["outcome"] == "seats_changed":
+            return list(row["seat_nos"])
+        return _refused(row)
+
+    async def replace_plan(self, event_id: UUID, plan: SeatingPlan) -> PlanReplaced | SeatsRefused:
+        seats = plan.seats
+        async with acquire(self._writes, limits.READ_WAIT_SECONDS_MAX) as connection:
+            row = await connection.fetchrow(
+                _QUERIES.replace_plan,
+                event_id,
+                chart_document(plan).decode(),
+                [new_id() for _ in seats],
+                [seat.seat_no for seat in seats],
+                [seat.sort_key for seat in seats],
+                [seat.ordinal for seat in seats],
+                [seat.section for seat in seats],
+                [seat.row for seat in seats],
+                [seat.category for seat in seats],
+                [seat.seat_guid for seat in seats],
+                self._user_seats_max,
+                timeout=limits.PLAN_SECONDS_MAX,
+            )
+        assert row is not None
+        if row["outcome"] == "plan_replaced":
+            return PlanReplaced(row["chart_version"], row["seats"])
+        return _refused(row)
+
+
+def _refused(row: Any) -> SeatsRefused:
+    statuses = row.get("statuses") or ()
+    return SeatsRefused(SeatRefusal(row["outcome"]), tuple(row["seat_nos"] or ()), tuple(statuses))

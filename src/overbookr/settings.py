@@ -1,0 +1,81 @@
+"""Settings, read once at start from the environment and an optional `.env` file.
+
+Every name has the prefix OVERBOOKR_; the names of the Go project that inspired Overbookr are honoured
+when ours are unset, so that its deployment files keep working.
+"""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_data_dir() -> Path:
+    """The user's data folder by the XDG rule: $XDG_DATA_HOME/overbookr or ~/.local/share/overbookr."""
+    root = os.environ.get("XDG_DATA_HOME")
+    return (Path(root) if root else Path.home() / ".local" / "share") / "overbookr"
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="OVERBOOKR_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+    )
+
+    database_url: str | None = Field(None, validation_alias=AliasChoices("OVERBOOKR_DATABASE_URL", "POSTGRESQL_URI"))
+    data_dir: Path = Field(default_factory=default_data_dir)
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=1, le=65535, validation_alias=AliasChoices("OVERBOOKR_PORT", "PORT"))
+    workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64)
+    event_loop: Literal["uvloop", "asyncio"] = "uvloop"
+    lanes: int = Field(2, ge=1, le=32, description="Write lanes a process has, one connection each.")
+    read_connections: int = Field(4, ge=1, le=64)
+    statement_cache: bool = Field(True, description="Off behind PgBouncer in transaction mode.")
+    duties: Literal["on", "off"] = Field("on", description="Whether serve runs the background duties too.")
+
+    jwt_secret: SecretStr | None = Field(None, validation_alias=AliasChoices("OVERBOOKR_JWT_SECRET", "JWT_SECRET"))
+    access_ttl_seconds: int = Field(900, ge=10, le=86_400)
+    refresh_ttl_seconds: int = Field(30 * 86_400, ge=60)
+    admin_email: str | None = None
+    admin_password: SecretStr | None = None
+    open_roles: Literal["on", "off"] = "off"
+    rate_limit: Literal["on", "off"] = "on"
+
+    hold_ttl_seconds: int = Field(300, ge=1, le=86_400)
+    hold_max_seats: int = Field(10, ge=1, le=1000)
+    user_max_seats_per_event: int = Field(10, ge=1, le=1000)
+
+    smtp_url: SecretStr | None = Field(None, description="smtp://user:password@host:port, or smtps://")
+    gmail_user: str | None = Field(None, validation_alias=AliasChoices("OVERBOOKR_GMAIL_USER", "GMAIL_USER"))
+    gmail_pass: SecretStr | None = Field(None, validation_alias=AliasChoices("OVERBOOKR_GMAIL_PASS", "GMAIL_PASS"))
+    mail_from: str = "Overbookr <tickets@localhost>"
+    public_url: str | None = None
+    cors_origins: str = Field("", description="Comma-separated exact origins; none by default.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins_are_exact(cls, value: str) -> str:
+        for origin in filter(None, (part.strip() for part in value.split(","))):
+            if origin == "*" or not origin.startswith(("http://", "https://")):
+                raise ValueError(f"{origin!r} is no origin; name each one whole, as in https://tickets.example")
+        return value
+
+    @property
+    def cors_origin_list(self) -> list[str]:
+        return [part.strip() for part in self.cors_origins.split(",") if part.strip()]
+
+    @property
+    def base_url(self) -> str:
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def load_settings() -> Settings:
+    """The process's settings. Raises pydantic.ValidationError, which the CLI turns into one line a mistake."""
+    return Settings()

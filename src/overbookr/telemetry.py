@@ -1,0 +1,212 @@
+"""Logs as JSON lines and metrics for Prometheus.
+
+With several worker processes PROMETHEUS_MULTIPROC_DIR must be set before this module is first imported in a worker,
+because prometheus-client decides then where values live; see `prepare_metrics_directory`.
+"""
+
+import logging
+import os
+import re
+import shutil
+import sys
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+# The id of the request at work, "" outside of one. Every log line and every problem carries it.
+current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
+
+# ---------------------------------------------------------------- logs
+
+REDACTED: Final = "[redacted]"
+
+_SECRET_NAME = re.compile(r"authorization|password|passwd|secret|token|cookie|api_?key|_pass$|^pass$", re.IGNORECASE)
+_SECRET_TEXT: Final = (
+    (re.compile(r"\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE), rf"\1 {REDACTED}"),
+    # A JSON Web Token wherever it stands: its header always starts like this.
+    (re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"), REDACTED),
+    # The password in a URL such as postgresql://user:password@host.
+    (re.compile(r"(\w+://[^\s:/@]*):[^\s@/]+@"), rf"\1:{REDACTED}@"),
+    (
+        re.compile(r"""(["']?\w*(?:password|secret|token)["']?\s*[:=]\s*)(["'])[^"']*\2""", re.IGNORECASE),
+        rf"\1\2{REDACTED}\2",
+    ),
+)
+_DEEPEST = 6
+
+_encode_line = msgspec.json.Encoder(enc_hook=repr).encode
+
+
+def redact(value: Any, depth: int = 0) -> Any:
+    """A copy of a value to be logged in which nothing secret is left, by the names and the looks of its parts."""
+    if isinstance(value, str):
+        for pattern, replacement in _SECRET_TEXT:
+            value = pattern.sub(replacement, value)
+        return value
+    if isinstance(value, bytes):
+        return redact(value.decode("utf-8", "replace"))
+    if depth > _DEEPEST:
+        return "..."
+    if isinstance(value, dict):
+        return {str(name): _redact_named(str(name), part, depth) for name, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redact(part, depth + 1) for part in value]
+    return value
+
+
+def _redact_named(name: str, value: Any, depth: int) -> Any:
+    if value is not None and not isinstance(value, bool) and _SECRET_NAME.search(name):
+        return REDACTED
+    return redact(value, depth + 1)
+
+
+def _redact_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    return {name: _redact_named(name, value, 0) for name, value in event.items()}
+
+
+def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if request_id := current_request_id.get():
+        event.setdefault("request_id", request_id)
+    return event
+
+
+def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    return _encode_line(event).decode()
+
+
+def configure_logging(level: str = "info") -> None:
+    """Send structlog's and the standard library's records to standard error, one JSON object a line.
+
+    Fields and texts that look like credentials are replaced by "[redacted]".
+    """
+    shared: list[Processor] = [
+        _add_request_id,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.add_logger_name,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # A plain traceback: the richer ones print local variables, and those hold passwords.
+                structlog.processors.format_exc_info,
+                _redact_event,
+                _render,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+
+
+# ---------------------------------------------------------------- metrics
+
+_DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+_REGISTRY: Final = CollectorRegistry()
+
+_DURATIONS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+_REQUESTS = Counter("overbookr_http_requests", "Requests answered.", ["method", "path", "status"], registry=_REGISTRY)
+_REQUEST_SECONDS = Histogram(
+    "overbookr_http_request_seconds",
+    "Seconds from the arrival of a request to the end of its answer.",
+    ["method", "path"],
+    buckets=_DURATIONS,
+    registry=_REGISTRY,
+)
+_BATCH_SIZE = Histogram(
+    "overbookr_batch_size", "Commands or reads in one batch.", ["batch"], buckets=_BATCH_SIZES, registry=_REGISTRY
+)
+_QUEUE_DEPTH = Gauge(
+    "overbookr_queue_depth", "Items that wait for a batch.", ["queue"], multiprocess_mode="livesum", registry=_REGISTRY
+)
+_DUTY_WORK = Counter("overbookr_duty_work", "Things done by background duties.", ["duty"], registry=_REGISTRY)
+_INVARIANT_VIOLATIONS = Gauge(
+    "overbookr_invariant_violations",
+    "Rows that break an invariant, by the last check. Anything but 0 is a bug.",
+    ["name"],
+    multiprocess_mode="mostrecent",
+    registry=_REGISTRY,
+)
+
+# Looking a child up by its labels costs more than counting, so each is looked up once.
+_requests: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+_batches: dict[str, Histogram] = {}
+
+
+def observe_request(method: str, path: str, status: int, seconds: float) -> None:
+    """Count an answered request. `path` is a route's template, never the path as sent: that has no end of values."""
+    key = (method, path, status)
+    children = _requests.get(key)
+    if children is None:
+        children = (_REQUESTS.labels(method, path, str(status)), _REQUEST_SECONDS.labels(method, path))
+        _requests[key] = children
+    children[0].inc()
+    children[1].observe(seconds)
+
+
+def observe_batch(name: str, size: int) -> None:
+    """Count a batch of `size` items of the batcher or lane `name`."""
+    child = _batches.get(name)
+    if child is None:
+        child = _batches[name] = _BATCH_SIZE.labels(name)
+    child.observe(size)
+
+
+def set_queue_depth(name: str, depth: int) -> None:
+    """Say how many items wait in this process's queue `name`; the metric is the sum over living processes."""
+    _QUEUE_DEPTH.labels(name).set(depth)
+
+
+def count_duty_work(name: str, amount: int) -> None:
+    """Add what a run of the duty `name` has done."""
+    _DUTY_WORK.labels(name).inc(amount)
+
+
+def set_invariant_violations(name: str, rows: int) -> None:
+    """Say how many rows the last check of the invariant `name` has found."""
+    _INVARIANT_VIOLATIONS.labels(name).set(rows)
+
+
+def render_metrics() -> tuple[bytes, str]:
+    """The metrics of all processes in Prometheus' text format, and its Content-Type."""
+    registry = _REGISTRY
+    if os.environ.get(_DIRECTORY_VARIABLE):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry), CONTENT_TYPE_LATEST
+
+
+def prepare_metrics_directory(directory: Path) -> None:
+    """Empty the directory and name it in the environment, for the worker processes started after this."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True, exist_ok=True)
+    os.environ[_DIRECTORY_VARIABLE] = str(directory)
+
+
+def forget_process(pid: int) -> None:
+    """Take a dead worker's gauges out of the sums. Its counters stay, as they must never go down."""
+    if os.environ.get(_DIRECTORY_VARIABLE):
+        mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,261 @@
+"""HTTP for accounts.
+
+Needs in the application's state: `users: UserStore`, `rate_limits: RateLimits`, `open_roles: bool` (whether anybody
+may register in any role).
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, assert_never
+from uuid import UUID
+
+import msgspec
+from litestar import Response, get, patch, post
+from litestar.datastructures import State
+from litestar.params import JSONBody
+from litestar.types import Scope
+
+from overbookr.http.auth import Principal, optional_principal_of, principal_of
+from overbookr.http.problem import invalid_fields, problem
+from overbookr.http.rate_limits import RateLimits, client_address
+from overbookr.ids import new_id
+from overbookr.users.model import (
+    EMAIL_LENGTH_MAX,
+    NAME_LENGTH_MAX,
+    PASSWORD_LENGTH_MAX,
+    PASSWORD_LENGTH_MIN,
+    ROLES,
+    BadCredentials,
+    ChangePassword,
+    ChangePasswordOutcome,
+    EmailTaken,
+    LoggedIn,
+    LogIn,
+    LogInOutcome,
+    PasswordChanged,
+    Refreshed,
+    RefreshOutcome,
+    RefreshRefused,
+    Register,
+    Registered,
+    RegisterOutcome,
+    Session,
+    SessionOver,
+    User,
+    WrongPassword,
+    account_faults,
+    clean_email,
+    clean_name,
+    name_fault,
+    password_fault,
+)
+from overbookr.users.store import UserStore
+
+_TAGS = ["Accounts"]
+# Answers with tokens in them belong into no cache (RFC 6749 section 5.1).
+_NO_STORE = {"Cache-Control": "no-store"}
+
+# Bounds on what is taken in at all. The exact rules are the model's, which trims first.
+Name = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH_MAX * 2)]
+Email = Annotated[str, msgspec.Meta(max_length=EMAIL_LENGTH_MAX * 2)]
+Password = Annotated[str, msgspec.Meta(max_length=PASSWORD_LENGTH_MAX)]
+NewPassword = Annotated[str, msgspec.Meta(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)]
+
+
+class RegisterRequest(msgspec.Struct, forbid_unknown_fields=True):
+    name: Name
+    email: Email
+    password: NewPassword
+    role: str = "user"
+
+
+class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
+    email: Email
+    password: Password
+
+
+class RefreshRequest(msgspec.Struct, forbid_unknown_fields=True):
+    refresh_token: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
+class UpdateRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """A new password needs the current one beside it."""
+
+    name: Name | None = None
+    password: NewPassword | None = None
+    current_password: Password | None = None
+
+
+class UserAnswer(msgspec.Struct):
+    id: UUID
+    name: str
+    email: str
+    role: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class SessionAnswer(UserAnswer):
+    """`token` is sent as `Authorization: Bearer` and soon expires; `refresh_token` buys one new pair, once."""
+
+    token: str
+    refresh_token: str
+
+
+class UpdateAnswer(UserAnswer, omit_defaults=True):
+    """Has tokens in it only when the password was changed, as that ends all sessions before."""
+
+    token: str | None = None
+    refresh_token: str | None = None
+
+
+@post("/users/register", opt={"policy": "anyone"}, tags=_TAGS, summary="Open an account")
+async def register(data: JSONBody[RegisterRequest], state: State, scope: Scope) -> Response[SessionAnswer]:
+    _rate_limits(state).count_registration(client_address(scope))
+    if data.role != "user" and not _may_choose_role(state, optional_principal_of(scope)):
+        return problem("role_not_allowed")
+    name, email = clean_name(data.name), clean_email(data.email)
+    faults = account_faults(name, email, data.password)
+    if data.role not in ROLES:
+        faults.append(("role", f"must be one of {', '.join(ROLES)}"))
+    if faults:
+        return invalid_fields((f"$.{field}", fault) for field, fault in faults)
+    outcome: RegisterOutcome = await _users(state).register(Register(new_id(), name, email, data.password, data.role))
+    match outcome:
+        case Registered(session):
+            return Response(_session_answer(session), status_code=201, headers=_NO_STORE)
+        case EmailTaken():
+            return problem("email_taken")
+        case _:
+            assert_never(outcome)
+
+
+@post("/users/login", opt={"policy": "anyone", "reads_principal": False}, status_code=200, tags=_TAGS, summary="Log in")
+async def log_in(data: JSONBody[LoginRequest], state: State, scope: Scope) -> Response[SessionAnswer]:
+    rate_limits, address, email = _rate_limits(state), client_address(scope), clean_email(data.email)
+    rate_limits.count_login(address)
+    if "\0" in email:
+        # No text column can hold it, so nobody has it; any other nonsense is simply unknown.
+        email = ""
+    outcome: LogInOutcome = await _users(state).log_in(
+        LogIn(email, data.password), partial(rate_limits.check_failures, email, address)
+    )
+    match outcome:
+        case LoggedIn(session):
+            return Response(_session_answer(session), headers=_NO_STORE)
+        case BadCredentials():
+            rate_limits.count_failure(email, address)
+            return problem("bad_credentials")
+        case _:
+            assert_never(outcome)
+
+
+@post(
+    "/users/refresh",
+    opt={"policy": "anyone", "reads_principal": False},
+    status_code=200,
+    tags=_TAGS,
+    summary="Exchange a refresh token for a new pair",
+)
+async def refresh(data: JSONBody[RefreshRequest], state: State) -> Response[SessionAnswer]:
+    outcome: RefreshOutcome = await _users(state).refresh(data.refresh_token)
+    match outcome:
+        case Refreshed(session):
+            return Response(_session_answer(session), headers=_NO_STORE)
+        case RefreshRefused():
+            return problem("invalid_refresh_token")
+        case _:
+            assert_never(outcome)
+
+
+@post("/users/logout", opt={"policy": "user"}, status_code=204, tags=_TAGS, summary="End all your sessions at once")
+async def log_out(state: State, scope: Scope) -> None:
+    await _users(state).log_out(principal_of(scope).user_id)
+
+
+@get("/users/me", opt={"policy": "user"}, tags=_TAGS, summary="Your account")
+async def get_me(state: State, scope: Scope) -> Response[UserAnswer]:
+    user = await _users(state).find(principal_of(scope).user_id)
+    return problem("user_not_found") if user is None else Response(UserAnswer(**_user_fields(user)))
+
+
+@patch("/users/me", opt={"policy": "user"}, tags=_TAGS, summary="Change your name or password")
+async def update_me(data: JSONBody[UpdateRequest], state: State, scope: Scope) -> Response[UpdateAnswer]:
+    principal, users = principal_of(scope), _users(state)
+    name = None if data.name is None else clean_name(data.name)
+    faults = _update_faults(name, data)
+    if faults:
+        return invalid_fields(faults)
+    if data.password is not None and data.current_password is not None:
+        command = ChangePassword(principal.user_id, principal.token_version, data.current_password, data.password, name)
+        return await _change_password(command, state, client_address(scope))
+    user = await (users.find(principal.user_id) if name is None else users.rename(principal.user_id, name))
+    return problem("user_not_found") if user is None else Response(UpdateAnswer(**_user_fields(user)))
+
+
+async def _change_password(command: ChangePassword, state: State, address: str) -> Response[UpdateAnswer]:
+    rate_limits, account = _rate_limits(state), str(command.user_id)
+    check: Callable[[], None] = partial(rate_limits.check_failures, account, address)
+    outcome: ChangePasswordOutcome = await _users(state).change_password(command, check)
+    match outcome:
+        case PasswordChanged(session):
+            fields = _user_fields(session.user)
+            return Response(
+                UpdateAnswer(**fields, token=session.access_token, refresh_token=session.refresh_token),
+                headers=_NO_STORE,
+            )
+        case WrongPassword():
+            rate_limits.count_failure(account, address)
+            return problem("wrong_password")
+        case SessionOver():
+            return problem("unauthorized")
+        case _:
+            assert_never(outcome)
+
+
+def _update_faults(name: str | None, data: UpdateRequest) -> list[tuple[str, str]]:
+    faults: list[tuple[str, str]] = []
+    if name is not None and (fault := name_fault(name)) is not None:
+        faults.append(("$.name", fault))
+    if data.password is not None:
+        if (fault := password_fault(data.password)) is not None:
+            faults.append(("$.password", fault))
+        if data.current_password is None:
+            faults.append(("$.current_password", "is needed to set a new password"))
+    elif data.current_password is not None:
+        faults.append(("$.password", "is missing beside current_password"))
+    return faults
+
+
+def _may_choose_role(state: State, principal: Principal | None) -> bool:
+    return bool(state.open_roles) or (principal is not None and principal.is_admin)
+
+
+def _users(state: State) -> UserStore:
+    users: UserStore = state.users
+    return users
+
+
+def _rate_limits(state: State) -> RateLimits:
+    rate_limits: RateLimits = state.rate_limits
+    return rate_limits
+
+
+def _user_fields(user: User) -> dict[str, Any]:
+    return {
+        "id": user.user_id,
+        "name": user.name,
+        "email": user.email,
+        "role": user.role,
+        "created_at": user.created_at,
+        "updated_at": user.updated_at,
+    }
+
+
+def _session_answer(session: Session) -> SessionAnswer:
+    fields = _user_fields(session.user)
+    return SessionAnswer(**fields, token=session.access_token, refresh_token=session.refresh_token)
+
+
+routes = [register, log_in, refresh, log_out, get_me, update_me]

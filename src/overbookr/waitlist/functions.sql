@@ -1,0 +1,172 @@
+-- The waitlist. All of these but leave_waitlist_v1 need the events' locks (lock_events) and decide at p_at.
+
+-- Seats that could be sold right now, by counters that the lock keeps exact. Never negative.
+create or replace function free_seats(p_seats integer, p_capacity integer, p_booked integer, p_held integer)
+returns integer language sql immutable as $$
+  select greatest(least(p_capacity, p_seats) - p_booked - p_held, 0)
+$$;
+
+-- Chooses p_count free seats: the shortest run of neighbours that is long enough, else the first in order.
+create or replace function choose_seats(p_event_id uuid, p_count integer) returns text[] language sql stable as $$
+  with free as (
+    select seat_no, ordinal, ordinal - row_number() over (order by ordinal) as run
+      from seats where event_id = p_event_id and status = 'available'),
+  tightest as (
+    select run from free group by run having count(*) >= p_count order by count(*), min(ordinal) limit 1)
+  select array_agg(c.seat_no order by c.ordinal)
+    from (select f.seat_no, f.ordinal from free f
+           order by f.run is distinct from (select run from tightest), f.ordinal limit p_count) c
+$$;
+
+-- The entry that is served next when p_free seats are free; null when nobody is. Whoever's share is used up, and
+-- in a strict queue whoever asks for more than the event can ever have, is passed over without losing the place.
+create or replace function next_waiter(
+  p_event_id uuid, p_policy text, p_free integer, p_most integer, p_user_seats_max integer
+) returns waitlist_entries language plpgsql stable as $$
+declare
+  v_entry waitlist_entries;
+begin
+  if p_policy = 'strict' then
+    select w.* into v_entry from waitlist_entries w
+     where w.event_id = p_event_id and w.status = 'waiting' and w.requested_seats <= p_most
+       and user_seats(w.event_id, w.user_id) + w.requested_seats <= p_user_seats_max
+     order by w.ticket limit 1;
+    if v_entry.requested_seats > p_free then
+      return null;
+    end if;
+    return v_entry;
+  end if;
+  -- One probe of the index a size, not a walk past everyone who asked for too much.
+  select w.* into v_entry
+    from generate_series(1, least(p_free, p_user_seats_max)) g (size)
+    cross join lateral (
+      select x.* from waitlist_entries x
+       where x.event_id = p_event_id and x.status = 'waiting' and x.requested_seats = g.size
+         and user_seats(x.event_id, x.user_id) + x.requested_seats <= p_user_seats_max
+       order by x.ticket limit 1) w
+   order by w.ticket limit 1;
+  return v_entry;
+end $$;
+
+-- Gives free seats to those who wait, in the order of their tickets: a booking, its mail, the entry promoted.
+-- Invariant: on return no waiter of these events who fits is left waiting while the event is on sale; so whoever
+-- frees seats calls this in the same transaction, and nobody who polls can take a seat that a waiter is owed.
+create or replace function promote_waiters(p_event_ids uuid[], p_at timestamptz, p_user_seats_max integer)
+returns integer language plpgsql as $$
+declare
+  v_event events;
+  v_entry waitlist_entries;
+  v_free integer;
+  v_booking_id uuid;
+  v_seat_nos text[];
+  v_promoted integer := 0;
+begin
+  for v_event in
+    select * from events e
+     where e.event_id = any (p_event_ids) and e.waiting_count > 0 and e.waitlist_mode = 'auto' and e.deleted_at is null
+       and event_is_on_sale(e.status, e.start_time, e.sales_open_at, e.sales_close_at, p_at)
+     order by e.event_id
+  loop
+    v_free := free_seats(v_event.seats_count, v_event.capacity, v_event.booked_count, v_event.held_count);
+    while v_free > 0 loop
+      v_entry := next_waiter(v_event.event_id, v_event.waitlist_policy, v_free,
+                             least(v_event.capacity, v_event.seats_count), p_user_seats_max);
+      exit when v_entry.entry_id is null;
+      v_booking_id := new_id(p_at);
+      v_seat_nos := choose_seats(v_event.event_id, v_entry.requested_seats);
+      update waitlist_entries set status = 'promoted', updated_at = p_at
+       where entry_id = v_entry.entry_id and event_id = v_event.event_id and status = 'waiting';
+      update events set waiting_count = waiting_count - 1 where event_id = v_event.event_id;
+      insert into bookings (booking_id, event_id, user_id, entry_id, seat_nos, seats_count, created_at, updated_at)
+      values (v_booking_id, v_event.event_id, v_entry.user_id, v_entry.entry_id, v_seat_nos,
+              cardinality(v_seat_nos), p_at, p_at);
+      insert into booking_seats (event_id, booking_id, seat_no)
+      select v_event.event_id, v_booking_id, s from unnest(v_seat_nos) s;
+      perform move_seats('available', 'booked', array_fill(v_event.event_id, array[cardinality(v_seat_nos)]), v_seat_nos,
+                         null, array_fill(v_booking_id, array[cardinality(v_seat_nos)]), p_at, null);
+      insert into mails (booking_id, event_id, kind, next_attempt_at, created_at)
+      values (v_booking_id, v_event.event_id, 'waitlist_promoted', p_at, p_at);
+      v_free := v_free - v_entry.requested_seats;
+      v_promoted := v_promoted + 1;
+    end loop;
+  end loop;
+  return v_promoted;
+end $$;
+
+-- Joins queues. Outcomes by precedence: event_not_found, not_on_sale, already_waiting, hold_limit (with what the user
+-- holds and has booked the request exceeds the share), seats_available, waiting (`statuses` then holds the position).
+-- Tickets are drawn under the event's lock, so positions are exact.
+create or replace function join_waitlist(
+  p_at timestamptz, p_user_seats_max integer, p_again boolean,
+  p_event_ids uuid[], p_entry_ids uuid[], p_user_ids uuid[], p_seats integer[]
+) returns table (
+  command integer, outcome text, id uuid, at timestamptz, until timestamptz, seat_nos text[], statuses text[]
+) language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_outcomes text[];
+begin
+  select array_agg(case
+           when e.event_id is null then 'event_not_found'
+           when m.entry_id is not null then 'joined_before'
+           when not event_is_on_sale(e.status, e.start_time, e.sales_open_at, e.sales_close_at, p_at) then 'not_on_sale'
+           when w.entry_id is not null then 'already_waiting'
+           when user_seats(c.event_id, c.user_id) + c.seats > p_user_seats_max then 'hold_limit'
+           when c.seats <= free_seats(e.seats_count, e.capacity, e.booked_count, e.held_count)
+                and not (e.waitlist_policy = 'strict' and e.waiting_count > 0) then 'seats_available'
+           else 'waiting'
+         end order by c.n)
+    into v_outcomes
+    from unnest(p_event_ids, p_entry_ids, p_user_ids, p_seats) with ordinality c (event_id, entry_id, user_id, seats, n)
+    left join events e on e.event_id = c.event_id and e.deleted_at is null
+    left join waitlist_entries w on w.event_id = c.event_id and w.user_id = c.user_id and w.status = 'waiting'
+    left join waitlist_entries m on p_again and m.entry_id = c.entry_id and m.event_id = c.event_id;
+
+  insert into waitlist_entries (entry_id, event_id, user_id, requested_seats, ticket, created_at, updated_at)
+  select c.entry_id, c.event_id, c.user_id, c.seats,
+         e.waitlist_tickets + row_number() over (partition by c.event_id order by c.n), p_at, p_at
+    from unnest(p_event_ids, p_entry_ids, p_user_ids, p_seats, v_outcomes)
+         with ordinality c (event_id, entry_id, user_id, seats, outcome, n)
+    join events e on e.event_id = c.event_id
+   where c.outcome = 'waiting';
+  update events e set waitlist_tickets = e.waitlist_tickets + j.entries, waiting_count = e.waiting_count + j.entries
+    from (select c.event_id, count(*)::integer as entries
+            from unnest(p_event_ids, v_outcomes) c (event_id, outcome)
+           where c.outcome = 'waiting' group by c.event_id) j
+   where e.event_id = j.event_id;
+
+  -- The entries of this batch drew the last tickets, so the place in the queue needs no count of the queue.
+  return query
+    select o.n::integer, case o.outcome when 'joined_before' then 'waiting' else o.outcome end, p_entry_ids[o.n],
+           coalesce(w.created_at, p_at), null::timestamptz, null::text[],
+           case o.outcome
+             when 'waiting' then array[(e.waiting_count - (e.waitlist_tickets - w.ticket))::text]
+             when 'joined_before' then array[queue_position(w.event_id, w.ticket)::text]
+           end
+      from unnest(v_outcomes) with ordinality o (outcome, n)
+      left join events e on e.event_id = p_event_ids[o.n]
+      left join waitlist_entries w on w.entry_id = p_entry_ids[o.n] and w.event_id = p_event_ids[o.n];
+end $$;
+
+-- The live place of a waiting ticket: 1 is next.
+create or replace function queue_position(p_event_id uuid, p_ticket bigint) returns bigint language sql stable as $$
+  select count(*) from waitlist_entries
+   where event_id = p_event_id and status = 'waiting' and ticket <= p_ticket
+$$;
+
+-- Leaves the queue; false when the user does not wait there. Locks the event. Behind a strict head others may now fit.
+create or replace function leave_waitlist_v1(p_event_id uuid, p_user_id uuid, p_user_seats_max integer)
+returns boolean language plpgsql as $$
+declare
+  v_at timestamptz := lock_events(array[p_event_id]);
+begin
+  perform settle_events(array[p_event_id], v_at, p_user_seats_max);
+  update waitlist_entries set status = 'left', updated_at = v_at
+   where event_id = p_event_id and user_id = p_user_id and status = 'waiting';
+  if not found then
+    return false;
+  end if;
+  update events set waiting_count = waiting_count - 1 where event_id = p_event_id;
+  perform promote_waiters(array[p_event_id], v_at, p_user_seats_max);
+  return true;
+end $$;
