@@ -17,6 +17,7 @@ from overbookr.database.pool import Pool, open_pool
 from overbookr.main import FUNCTION_SOURCES
 from tests.house.postgres import PostgresServer, debian_server, embedded_server_18
 from tests.house.serving import Served, serve
+from tests.house.stage import Stage
 from tests.house.world import World, open_world
 
 DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
@@ -67,6 +68,12 @@ async def pool(database: str) -> AsyncIterator[Pool]:
     pool = await open_pool(database, size=8, application_name="test", write=True)
     yield pool
     await pool.close()
+
+
+@pytest.fixture
+def stage(pool: Pool) -> Stage:
+    """Events, seats and commands straight on the test's own database."""
+    return Stage(pool)
 
 
 @pytest.fixture

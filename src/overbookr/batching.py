@@ -119,10 +119,13 @@ class MicroBatcher(Generic[Item, Result]):
         return batch
 
     async def _answer(self, batch: list[_Waiting[Item, Result]]) -> None:
-        if self._observe is not None:
-            self._observe(len(batch))
+        # Whatever goes wrong here, the waiters hear of it and the next batch runs.
         try:
+            if self._observe is not None:
+                self._observe(len(batch))
             results = await self._flush([waiting.item for waiting in batch])
+            if len(results) != len(batch):
+                raise ValueError(f"{self._name} answered {len(batch)} items with {len(results)} results")
         except Exception as error:
             for waiting in batch:
                 if not waiting.answer.done():

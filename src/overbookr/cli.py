@@ -65,16 +65,17 @@ def serve(
 
 
 @app.command
-def worker(*, supervised: Annotated[bool, Parameter(show=False)] = False) -> None:
+def worker(*, supervisor: Annotated[int | None, Parameter(show=False)] = None) -> None:
     """Run the background duties alone, beside any number of other processes that do too."""
     from overbookr.main import run_duties
-    from overbookr.serving import database, end_with_parent, prepare_database
+    from overbookr.processes import end_with_parent
+    from overbookr.serving import database, prepare_database
     from overbookr.telemetry import configure_logging
 
     settings = load_settings()
     configure_logging(settings.log_level)
-    if supervised:
-        end_with_parent()
+    if supervisor is not None:
+        end_with_parent(supervisor)
 
     async def run() -> None:
         stop = asyncio.Event()
@@ -82,7 +83,7 @@ def worker(*, supervised: Annotated[bool, Parameter(show=False)] = False) -> Non
         for signal_number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(signal_number, stop.set)
         async with database(settings) as dsn:
-            if not supervised:
+            if supervisor is None:
                 await prepare_database(dsn, settings)
             await run_duties(dsn, settings, stop)
 

@@ -11,6 +11,9 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
+PATIENCE_SECONDS_MAX = 60.0
+_DOUBLINGS_MAX = 10  # enough for the longest patience, and few enough for a float
+
 
 class Duty(Protocol):
     """`run_once` returns how much it did; more than nothing means that more may be due, so it runs again at once."""
@@ -48,10 +51,13 @@ class DutyRunner:
                 wait = 0.0 if done > 0 else duty.period_seconds
             except Exception:
                 failures += 1
-                wait = min(duty.period_seconds * 2**failures, 60.0)
+                wait = min(duty.period_seconds * 2 ** min(failures, _DOUBLINGS_MAX), PATIENCE_SECONDS_MAX)
                 log.exception("duty_failed", duty=duty.name, failures=failures, retry_in_seconds=wait)
 
     async def _stopped_within(self, seconds: float) -> bool:
+        # wait_for gives a wait of no time no chance to see that the event is set.
+        if self._stopping.is_set():
+            return True
         try:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:

@@ -29,6 +29,7 @@ from overbookr.events.store import EventStore
 from overbookr.holds.routes import routes as hold_routes
 from overbookr.holds.store import HoldStore
 from overbookr.http.auth import PrincipalMiddleware, TokenVerifier, check_policies
+from overbookr.http.body import StrictRequest
 from overbookr.http.failures import EXCEPTION_HANDLERS, AnyRequest, answer_overload
 from overbookr.http.front import Front
 from overbookr.http.problem import problem
@@ -41,6 +42,7 @@ from overbookr.mail.ticket import derive_ticket_key
 from overbookr.operations.readiness import Readiness
 from overbookr.operations.routes import OPEN
 from overbookr.operations.routes import routes as operations_routes
+from overbookr.processes import end_with_parent
 from overbookr.seats.routes import routes as seat_routes
 from overbookr.seats.store import SeatStore
 from overbookr.settings import Settings, load_settings
@@ -60,7 +62,7 @@ from overbookr.writes.writer import Writer
 # The rooms whose functions.sql are kept up to date in the database, in the order of creation.
 FUNCTION_SOURCES = [
     (f"overbookr.{room}", "functions.sql")
-    for room in ("writes", "waitlist", "events", "seats", "holds", "bookings", "audit")
+    for room in ("writes", "holds", "waitlist", "events", "seats", "bookings", "audit")
 ]
 
 ROUTES: Sequence[ControllerRouterHandler] = [
@@ -90,6 +92,8 @@ OPENAPI = OpenAPIConfig(
 
 def application() -> Front:
     """The ASGI application of one API process; granian calls this in each of them."""
+    # A supervisor that was killed cannot stop its workers, and they would go on answering beside its successor's.
+    end_with_parent()
     settings = load_settings()
     configure_logging(settings.log_level)
     return build_application(settings, str(settings.database_url))
@@ -127,6 +131,7 @@ def build_application(settings: Settings, dsn: str) -> Front:
     app = Litestar(
         route_handlers=ROUTES,
         lifespan=[lifespan],
+        request_class=StrictRequest,
         middleware=[DefineMiddleware(PrincipalMiddleware, verifier=TokenVerifier(secret), read_standing=read_standing)],
         exception_handlers={
             **EXCEPTION_HANDLERS,

@@ -1,7 +1,6 @@
 """Starts and stops what a running Overbookr consists of: the database, the API processes, the duties' process."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import socket
@@ -28,7 +27,6 @@ log = structlog.get_logger(__name__)
 
 DUTIES_RESTART_SECONDS = 2.0
 DATABASE_LOOK_SECONDS = 0.5
-_PR_SET_PDEATHSIG = 1
 
 
 class StartRefused(Exception):
@@ -229,18 +227,10 @@ class _DutiesProcess:
 
     def _keep_running(self) -> None:
         while not self._stopping.is_set():
-            self._process = subprocess.Popen([sys.executable, "-m", "overbookr", "worker", "--supervised"])
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "overbookr", "worker", "--supervisor", str(os.getpid())]
+            )
             status = self._process.wait()
             if not self._stopping.is_set():
                 log.error("duties_ended", status=status, restart_in_seconds=DUTIES_RESTART_SECONDS)
                 self._stopping.wait(DUTIES_RESTART_SECONDS)
-
-
-def end_with_parent() -> None:
-    """Have the kernel end this process (SIGTERM) when its parent dies, however that happens. Linux only."""
-    if sys.platform != "linux":
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,13 +64,13 @@ def environment(dsn: str | None, data_dir: Path, settings: dict[str, str]) -> di
     }
 
 
-def serve(dsn: str | None, data_dir: Path, settings: dict[str, str]) -> Served:
+def serve(dsn: str | None, data_dir: Path, settings: dict[str, str], arguments: Sequence[str] = ()) -> Served:
     """Start `overbookr serve` and wait until it is ready. `dsn` None: with the embedded PostgreSQL."""
     port = free_port()
     variables = environment(dsn, data_dir, {"OVERBOOKR_PORT": str(port), **settings})
     with open(data_dir / "serve.log", "wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "overbookr", "serve"],
+            [sys.executable, "-m", "overbookr", "serve", *arguments],
             env=variables,
             cwd=data_dir,
             stdout=log,

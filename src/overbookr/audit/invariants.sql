@@ -109,12 +109,14 @@ select coalesce(b.event_id, l.event_id) as event_id, coalesce(b.booking_id, l.bo
 select coalesce(h.event_id, b.event_id) as event_id, coalesce(h.hold_id, b.hold_id) as hold_id, h.status as hold_status,
        b.booking_id, h.user_id as user_of_hold, b.user_id as user_of_booking
   from holds h
-  full join (select event_id, hold_id, booking_id, user_id, seat_nos,
-                    count(*) over (partition by event_id, hold_id) as bookings
-               from bookings where hold_id is not null) b
+  full join (select event_id, hold_id, booking_id, user_id, seat_nos from bookings where hold_id is not null) b
     on b.event_id = h.event_id and b.hold_id = h.hold_id
  where (h.status = 'converted') is distinct from (b.hold_id is not null)
-    or b.bookings > 1 or b.user_id <> h.user_id or b.seat_nos <> h.seat_nos;
+    or b.user_id <> h.user_id or b.seat_nos <> h.seat_nos
+union all
+select event_id, hold_id, 'several bookings', null, null, null
+  from bookings where hold_id is not null
+ group by event_id, hold_id having count(*) > 1;
 
 -- name: idempotency_key_has_one_effect
 -- A user's key made one booking and one hold of an event at most; a booking made from a hold has a key, a promotion none.
@@ -292,13 +294,12 @@ select p.event_id, p.passed_entry_id, p.passed_ticket, p.passed_seats, p.served_
 
 -- name: booking_has_its_mail
 -- Every booking owes the mail of its making, and a cancelled one that of its end.
-select b.event_id, b.booking_id, o.kind as missing
-  from (select event_id, booking_id, case when hold_id is null then 'waitlist_promoted' else 'booking_confirmed' end as kind
-          from bookings
-        union all
-        select event_id, booking_id, 'booking_cancelled' from bookings where status = 'cancelled') o
-  join bookings b on b.booking_id = o.booking_id and b.event_id = o.event_id
- where not exists (select 1 from mails m where m.booking_id = o.booking_id and m.event_id = o.event_id and m.kind = o.kind);
+select b.event_id, b.booking_id, b.status, m.booking_id is not null as has_made, c.booking_id is not null as has_cancelled
+  from bookings b
+  left join mails m on m.booking_id = b.booking_id and m.event_id = b.event_id
+   and m.kind = case when b.hold_id is null then 'waitlist_promoted' else 'booking_confirmed' end
+  left join mails c on c.booking_id = b.booking_id and c.event_id = b.event_id and c.kind = 'booking_cancelled'
+ where m.booking_id is null or (b.status = 'cancelled' and c.booking_id is null);
 
 -- name: mail_has_its_booking
 -- Every mail speaks of a booking that was made, in the way that the mail says, and ended if the mail says so.

@@ -63,7 +63,7 @@ create or replace view event_views as
 select e.event_id, e.name, e.venue, e.start_time, e.status,
        coalesce(e.capacity, e.seats_count) as capacity, e.seats_count, e.booked_count,
        e.held_count - o.overdue as held_count,
-       case when e.waitlist_policy = 'strict' and e.waiting_count > 0 then 0
+       case when seats_are_kept(e.event_id, e.waitlist_policy, e.waiting_count, least(e.capacity, e.seats_count)) then 0
             else free_seats(e.seats_count, e.capacity, e.booked_count, e.held_count - o.overdue) end as available,
        e.waiting_count, e.waitlist_mode, e.waitlist_policy, e.sales_open_at, e.sales_close_at, e.metadata,
        e.version, e.chart_version, e.created_at, e.updated_at

@@ -24,26 +24,45 @@ begin
   return v_ended;
 end $$;
 
--- Ends the holds of these events whose time has passed.
-create or replace function expire_due_holds(p_event_ids uuid[], p_at timestamptz)
+-- Ends the holds of these events whose time has passed, the oldest first and at most p_limit of them: a backlog that
+-- grew while everything was down must not outlast the statement timeout. Returns how many ended.
+create or replace function expire_due_holds(p_event_ids uuid[], p_at timestamptz, p_limit integer)
 returns bigint language plpgsql as $$
 declare
   v_hold_ids uuid[];
   v_event_ids uuid[];
 begin
   select array_agg(h.hold_id), array_agg(h.event_id) into v_hold_ids, v_event_ids
-    from holds h
-   where h.event_id = any (p_event_ids) and h.status = 'active' and h.expires_at <= p_at;
+    from (select o.hold_id, o.event_id from holds o
+           where o.event_id = any (p_event_ids) and o.status = 'active' and o.expires_at <= p_at
+           order by o.expires_at limit p_limit) h;
   if v_hold_ids is null then
     return 0;
   end if;
   return end_holds(v_hold_ids, v_event_ids, 'expired', p_at);
 end $$;
 
+-- Ends the overdue holds on seats that somebody wants now, where a backlog left any.
+create or replace function expire_wanted_seats(p_event_ids uuid[], p_seat_nos text[], p_at timestamptz)
+returns void language plpgsql as $$
+declare
+  v_hold_ids uuid[];
+  v_event_ids uuid[];
+begin
+  select array_agg(o.hold_id), array_agg(o.event_id) into v_hold_ids, v_event_ids
+    from (select distinct s.hold_id, s.event_id
+            from unnest(p_event_ids, p_seat_nos) w (event_id, seat_no)
+            join seats s on s.event_id = w.event_id and s.seat_no = w.seat_no
+           where s.status = 'held' and s.hold_expires_at <= p_at) o;
+  if v_hold_ids is not null then
+    perform end_holds(v_hold_ids, v_event_ids, 'expired', p_at);
+  end if;
+end $$;
+
 -- What each command's event says, and the seats its user already holds and has booked there.
 -- Where the head of a strict queue gathers seats, free seats are spoken for (`reserved`).
 create or replace function hold_circumstances(
-  p_at timestamptz, p_event_ids uuid[], p_user_ids uuid[],
+  p_at timestamptz, p_event_ids uuid[], p_user_ids uuid[], p_user_seats_max integer,
   out p_outcomes text[], out p_reserved boolean[], out p_shares integer[]
 ) language plpgsql as $$
 begin
@@ -51,7 +70,8 @@ begin
            when e.event_id is null then 'event_not_found'
            when not event_is_on_sale(e.status, e.start_time, e.sales_open_at, e.sales_close_at, p_at) then 'not_on_sale'
          end order by c.n),
-         array_agg(coalesce(e.waitlist_policy = 'strict' and e.waiting_count > 0, false) order by c.n),
+         array_agg(coalesce(seats_are_kept(e.event_id, e.waitlist_policy, e.waiting_count,
+                                           least(e.capacity, e.seats_count), p_user_seats_max), false) order by c.n),
          array_agg(user_seats(c.event_id, c.user_id) order by c.n)
     into p_outcomes, p_reserved, p_shares
     from unnest(p_event_ids, p_user_ids) with ordinality c (event_id, user_id, n)
@@ -148,7 +168,7 @@ declare
   v_refused boolean;
 begin
   select c.p_outcomes, c.p_reserved, c.p_shares into v_outcomes, v_reserved, v_shares
-    from hold_circumstances(p_at, p_event_ids, p_user_ids) c;
+    from hold_circumstances(p_at, p_event_ids, p_user_ids, p_user_seats_max) c;
   if p_again or array_remove(p_keys, null) <> '{}' then
     select r.p_outcomes, r.p_earlier into v_recognised, v_earlier
       from recognise_holds(p_again, p_event_ids, p_hold_ids, p_user_ids, p_keys, p_seat_commands, p_seat_nos) r;

@@ -17,6 +17,8 @@ from overbookr.http.problem import MEDIA_TYPE, Problem, Refused, build_problem
 from overbookr.telemetry import current_request_id, observe_request
 
 BODY_LIMIT: Final = 64 * 1024
+# A thousand of the longest labels, even when a client escapes every character.
+LABELS_BODY_LIMIT: Final = 1024 * 1024
 PLAN_BODY_LIMIT: Final = 16 * 1024 * 1024
 _LONGEST_LENGTH = 18
 _DRAIN_SECONDS = 3.0
@@ -25,6 +27,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _PLAN_PATH = re.compile(r"/+events/+[^/]+/+seating-plan/*")
+_LABELS_PATH = re.compile(r"/+events/+[^/]+/+seats(?:/+(?:un)?block)?/*")
 _HEADERS_READ = frozenset(
     {b"x-request-id", b"origin", b"access-control-request-method", b"content-length", b"content-type"}
 )
@@ -176,6 +179,8 @@ class Front:
 def _body_limit(method: str, path: str) -> int:
     if method == "PUT" and _PLAN_PATH.fullmatch(path):
         return PLAN_BODY_LIMIT
+    if method == "POST" and _LABELS_PATH.fullmatch(path):
+        return LABELS_BODY_LIMIT
     return BODY_LIMIT
 
 

@@ -25,8 +25,8 @@ from overbookr.mail.store import MailStore
 
 log = structlog.get_logger(__name__)
 
-# Longer than a round can take: it starts no letter after WORKING_SECONDS, and no letter takes longer than
-# delivery.LETTER_SECONDS_MAX. So a lease runs out only on a worker that is gone, and stopping waits 14 s at most.
+# A round begins no letter after WORKING_SECONDS, and no letter takes longer than delivery.LETTER_SECONDS_MAX: stopping
+# waits 14 s at most, and a lease runs out only on a worker that is gone.
 LEASE_SECONDS = 60.0
 WORKING_SECONDS = 4.0
 
@@ -34,26 +34,19 @@ WORKING_SECONDS = 4.0
 class MailDelivery:
     """Sends what the outbox owes, at least once each; safe to run in any number of processes, or twice in one.
 
-    While the post is unreachable it is asked only now and then, at most every `patience_seconds_max`; each time costs
-    one mail an attempt, the others wait uncounted.
+    Mails are claimed one at a time, so that a worker that is killed costs no mail but the one in its hands an attempt.
+    While the post is unreachable it is asked only now and then, at most every `patience_seconds_max`.
     """
 
     name = "mail_delivery"
     period_seconds = 1.0
 
     def __init__(
-        self,
-        store: MailStore,
-        composer: MailComposer,
-        post: Post,
-        *,
-        batch_max: int = 20,
-        patience_seconds_max: float = 60.0,
+        self, store: MailStore, composer: MailComposer, post: Post, *, patience_seconds_max: float = 60.0
     ) -> None:
         self._store = store
         self._composer = composer
         self._post = post
-        self._batch_max = batch_max
         self._patience_seconds_max = patience_seconds_max
         self._times_unreachable = 0
         self._silent_until = 0.0
@@ -62,15 +55,11 @@ class MailDelivery:
         """One round over one connection. Returns how many mails were dealt with, 0 when the post is unreachable."""
         if time.monotonic() < self._silent_until:
             return 0
-        mails = await self._store.claim_due(self._batch_max, LEASE_SECONDS)
-        if not mails:
-            return 0
         courier = self._post.courier()
         try:
-            dealt_with, is_reachable = await self._round(mails, courier)
+            dealt_with, is_reachable = await self._round(courier)
         finally:
             await courier.close()
-        await self._store.put_back(mails[dealt_with:])
         if is_reachable:
             self._times_unreachable = 0
             return dealt_with
@@ -78,17 +67,20 @@ class MailDelivery:
         self._silent_until = time.monotonic() + min(2.0**self._times_unreachable, self._patience_seconds_max)
         return 0
 
-    async def _round(self, mails: list[DueMail], courier: Courier) -> tuple[int, bool]:
-        """How many mails, from the front, were dealt with, and whether the post could be reached."""
+    async def _round(self, courier: Courier) -> tuple[int, bool]:
+        """How many mails were dealt with, and whether the post could be reached."""
         ends_at = time.monotonic() + WORKING_SECONDS
-        for number, mail in enumerate(mails):
-            if time.monotonic() >= ends_at:
-                return number, True
+        dealt_with = 0
+        while time.monotonic() < ends_at:
+            mail = await self._store.claim_next(LEASE_SECONDS)
+            if mail is None:
+                break
             outcome = await self._deliver(mail, courier)
             await self._record(mail, outcome)
+            dealt_with += 1
             if isinstance(outcome, PostUnreachable):
-                return number + 1, False
-        return len(mails), True
+                return dealt_with, False
+        return dealt_with, True
 
     async def _deliver(self, mail: DueMail, courier: Courier) -> Outcome | Unsendable:
         if mail.attempts > ATTEMPTS_MAX:

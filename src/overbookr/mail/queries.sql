@@ -1,22 +1,22 @@
--- name: claim_due_mails
--- Takes up to $1 due mails for $2 seconds: whoever dies with them loses them when that lease runs out. The start of
--- the statement is time enough to tell what is due, and unlike the clock it lets the index stop early. Skipped are
--- rows that another worker is claiming; the update is committed before anything is sent.
+-- name: claim_next_mail
+-- Takes the next due mail for $1 seconds: whoever dies with it loses it when that lease runs out. The start of the
+-- statement is time enough to tell what is due, and unlike the clock it lets the index stop early. Skipped is what
+-- another worker is claiming; the update is committed before anything is sent.
 with due as (
     select booking_id, event_id, kind
       from mails
      where sent_at is null and failed_at is null and next_attempt_at <= statement_timestamp()
      order by next_attempt_at
-     limit $1
+     limit 1
        for update skip locked
 ),
 claimed as (
     update mails m
        set attempts = m.attempts + 1,
-           next_attempt_at = clock_timestamp() + make_interval(secs => $2)
+           next_attempt_at = clock_timestamp() + make_interval(secs => $1)
       from due d
      where m.booking_id = d.booking_id and m.event_id = d.event_id and m.kind = d.kind
-    returning m.booking_id, m.event_id, m.kind, m.attempts, m.created_at
+    returning m.booking_id, m.event_id, m.kind, m.attempts
 )
 select c.booking_id, c.event_id, c.kind, c.attempts,
        b.booking_id is not null as has_booking,
@@ -32,8 +32,7 @@ select c.booking_id, c.event_id, c.kind, c.attempts,
   from claimed c
   left join bookings b on b.booking_id = c.booking_id and b.event_id = c.event_id
   left join users u on u.user_id = b.user_id
-  left join events e on e.event_id = c.event_id
- order by c.created_at, c.booking_id;
+  left join events e on e.event_id = c.event_id;
 
 -- name: mark_mail_sent
 -- What was sent was sent, even when another worker has meanwhile given it up.
@@ -51,14 +50,6 @@ update mails
 update mails
    set failed_at = clock_timestamp(), last_error = $5
  where booking_id = $1 and event_id = $2 and kind = $3 and attempts = $4 and sent_at is null and failed_at is null;
-
--- name: put_mails_back
--- Claims that came to nothing through no fault of the mails: due again at once, the attempt not counted.
-update mails m
-   set attempts = m.attempts - 1, next_attempt_at = clock_timestamp()
-  from unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[]) c (booking_id, event_id, kind, attempts)
- where m.booking_id = c.booking_id and m.event_id = c.event_id and m.kind = c.kind and m.attempts = c.attempts
-   and m.sent_at is null and m.failed_at is null;
 
 -- name: mail_backlog
 select count(*) filter (where sent_at is null and failed_at is null) as waiting,

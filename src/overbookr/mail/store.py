@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import asyncpg
 
 from overbookr.database.pool import Pool
@@ -17,10 +15,10 @@ class MailStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def claim_due(self, limit: int, lease_seconds: float) -> list[DueMail]:
-        """Up to `limit` mails, oldest first, that nobody else is given before the lease runs out."""
-        rows = await self._pool.fetch(_QUERIES.claim_due_mails, limit, lease_seconds)
-        return [_due_mail(row) for row in rows]
+    async def claim_next(self, lease_seconds: float) -> DueMail | None:
+        """The mail that has been due for longest, which nobody else is given before the lease runs out."""
+        row = await self._pool.fetchrow(_QUERIES.claim_next_mail, lease_seconds)
+        return None if row is None else _due_mail(row)
 
     async def mark_sent(self, mail: DueMail) -> None:
         await self._pool.execute(_QUERIES.mark_mail_sent, mail.booking_id, mail.event_id, mail.kind)
@@ -34,17 +32,6 @@ class MailStore:
     async def fail(self, mail: DueMail, reason: str) -> None:
         """Give the mail up. Changes nothing when another worker has claimed it since."""
         await self._pool.execute(_QUERIES.fail_mail, mail.booking_id, mail.event_id, mail.kind, mail.attempts, reason)
-
-    async def put_back(self, mails: Sequence[DueMail]) -> None:
-        """Return claims untried: due at once, the attempt uncounted."""
-        if mails:
-            await self._pool.execute(
-                _QUERIES.put_mails_back,
-                [mail.booking_id for mail in mails],
-                [mail.event_id for mail in mails],
-                [mail.kind for mail in mails],
-                [mail.attempts for mail in mails],
-            )
 
     async def backlog(self) -> Backlog:
         row = await self._pool.fetchrow(_QUERIES.mail_backlog)

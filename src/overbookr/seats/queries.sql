@@ -3,7 +3,7 @@
 select e.version, e.chart_version,
        (select count(*) from holds h
          where h.event_id = e.event_id and h.status = 'active' and h.expires_at <= clock_timestamp()) as lapsed_holds,
-       e.waitlist_policy = 'strict' and e.waiting_count > 0 as kept
+       seats_are_kept(e.event_id, e.waitlist_policy, e.waiting_count, least(e.capacity, e.seats_count)) as kept
   from events e where e.event_id = $1 and e.deleted_at is null and ($2 or e.status <> 'draft');
 
 -- name: list_seats

@@ -20,7 +20,7 @@ _DISTINCT_BYTES_MIN = 8
 
 # Values that tutorials and example files show, in lower case without punctuation; padding does not make them secret.
 _EXAMPLE = re.compile(
-    r"(?:my|super|top|jwt|mysuper)*(?:secret|jwt)?(?:key)?|password|default|dev(?:elopment)?|test(?:ing)?|example|admin"
+    r"(?:my|super|top|jwt|secret|key|token|auth|password|default|development|dev|testing|test|example|admin)*"
 )
 _PLACEHOLDER = re.compile(
     r"change(?:me|this|it)|replace(?:me|this)|insertsecret|your(?:super)?(?:jwt)?(?:secret|key)|secrethere|keyhere"
@@ -124,7 +124,7 @@ def _weakness(secret: bytes) -> str | None:
         return "is a known example value"
     # Counting digits up and repeating a character are how short values are brought to length.
     core = re.sub(r"(.)\1{2,}|[0-9]+", "", letters)
-    if letters and _EXAMPLE.fullmatch(core):
+    if _EXAMPLE.fullmatch(core):
         return "is a known example value"
     return None
 

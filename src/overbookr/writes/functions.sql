@@ -81,12 +81,16 @@ begin
 end $$;
 
 -- Brings locked events up to p_at: overdue holds end, and waiters get what they are owed before anyone else is
--- answered. Expiry is thereby a fact at every decision, with every worker stopped.
+-- answered. Expiry is thereby a fact at every decision, with every worker stopped. Returns false when a backlog of
+-- overdue holds was too large for one transaction; the next call goes on with it.
 create or replace function settle_events(p_event_ids uuid[], p_at timestamptz, p_user_seats_max integer)
-returns void language plpgsql as $$
+returns boolean language plpgsql as $$
+declare
+  v_limit constant integer := 5000;
+  v_ended bigint := expire_due_holds(p_event_ids, p_at, v_limit);
 begin
-  perform expire_due_holds(p_event_ids, p_at);
   perform promote_waiters(p_event_ids, p_at, p_user_seats_max);
+  return v_ended < v_limit;
 end $$;
 
 -- One batch, one transaction, one fsync, one row of outcome per command. Commands of a batch are disjoint in
@@ -108,7 +112,11 @@ declare
   v_at timestamptz;
 begin
   v_at := lock_events(p_lock_event_ids);
-  perform settle_events(p_lock_event_ids, v_at, p_user_seats_max);
+  if not settle_events(p_lock_event_ids, v_at, p_user_seats_max) then
+    perform expire_wanted_seats(
+      (select array_agg(p_hold_event_ids[c.command] order by c.n)
+         from unnest(p_hold_seat_commands) with ordinality c (command, n)), p_hold_seat_nos, v_at);
+  end if;
   if cardinality(p_cancel_event_ids) > 0 then
     return query select 'cancel'::text, c.* from cancel_bookings(
       v_at, p_user_seats_max, p_cancel_event_ids, p_cancel_booking_ids, p_cancel_exempt) c;
@@ -133,7 +141,8 @@ begin
 end $$;
 
 -- The worker's share: settles up to p_limit events that have overdue holds or waiters for whom seats are free.
--- Two workers at once are harmless: the second finds the events settled when it gets the lock.
+-- Returns how many, or p_limit when more is left to do. Two workers at once are harmless: the second finds the events
+-- settled when it gets the lock.
 create or replace function settle_due_events_v1(p_limit integer, p_user_seats_max integer)
 returns integer language plpgsql as $$
 declare
@@ -150,6 +159,8 @@ begin
   if v_event_ids is null then
     return 0;
   end if;
-  perform settle_events(v_event_ids, lock_events(v_event_ids), p_user_seats_max);
+  if not settle_events(v_event_ids, lock_events(v_event_ids), p_user_seats_max) then
+    return p_limit;
+  end if;
   return cardinality(v_event_ids);
 end $$;

@@ -129,7 +129,7 @@ create table holds (
   constraint hold_has_seats check (cardinality(seat_nos) > 0),
   constraint hold_expires_after_it_starts check (expires_at > created_at)
 ) with (fillfactor = 80);
-create index active_holds_by_expiry on holds (event_id, expires_at) where status = 'active';
+create index active_holds_by_expiry on holds (expires_at, event_id) where status = 'active';
 create index active_holds_by_user on holds (user_id, event_id) where status = 'active';
 create unique index one_hold_per_idempotency_key on holds (user_id, event_id, idempotency_key)
   where idempotency_key is not null;
@@ -189,7 +189,7 @@ create table booking_seats (
   constraint seat_belongs_to_a_real_booking
     foreign key (booking_id, event_id) references bookings (booking_id, event_id)
 );
-create unique index one_live_booking_per_seat on booking_seats (event_id, seat_no) where released_at is null;
+create unique index one_live_booking_per_seat on booking_seats (seat_no, event_id) where released_at is null;
 
 -- The feed: every transition of every seat, numbered without gaps per event under the event's lock. It is the
 -- audit trail, what readers tail, and the history a checker reads. A null from_status is a seat that came into
