@@ -140,7 +140,8 @@ class World:
                 uuid.UUID(hold_token),
             )
             await connection.execute(
-                "update seats set hold_expires_at = clock_timestamp() where event_id = $1 and hold_id = $2",
+                """update seats s set hold_expires_at = h.expires_at from holds h
+                    where s.event_id = $1 and s.hold_id = $2 and h.hold_id = $2 and h.event_id = $1""",
                 event_id,
                 uuid.UUID(hold_token),
             )

@@ -14,7 +14,7 @@ TOP_EVENTS_DEFAULT = 10
 TOP_EVENTS_MAX = 100
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_INSTANT = msgspec.json.Decoder(Annotated[datetime, msgspec.Meta(tz=True)])
+_Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 # The finest step of the database's clock: the last instant of a day is the next midnight less this.
 _STEP = timedelta(microseconds=1)
 # Far from the edges where time zones and whole days overflow.
@@ -93,12 +93,12 @@ def read_bound(text: str, *, is_end: bool) -> datetime | None:
     # An offset's plus sign that nobody encoded arrives as a blank.
     written = f"{text}T00:00:00Z" if is_day else re.sub(r" (?=[0-9]{2}:[0-9]{2}$)", "+", text)
     try:
-        instant: datetime = _INSTANT.decode(msgspec.json.encode(written))
-        if instant.year not in _YEARS:
-            return None
-        return instant.astimezone(UTC) + (timedelta(days=1) - _STEP if is_day and is_end else timedelta())
-    except msgspec.DecodeError:
+        instant = msgspec.convert(written, _Instant)
+    except (msgspec.ValidationError, UnicodeEncodeError):
         return None
+    if instant.year not in _YEARS:
+        return None
+    return instant.astimezone(UTC) + (timedelta(days=1) - _STEP if is_day and is_end else timedelta())
 
 
 def resolve_range(start: datetime | None, end: datetime | None, now: datetime) -> TimeRange | RangeRefusal:

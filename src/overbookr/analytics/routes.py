@@ -52,7 +52,7 @@ async def total_bookings(
         return Response(answer)
     table: Response[Any] = Response(
         to_csv(answer).encode(),
-        media_type="text/csv; charset=utf-8",
+        media_type="text/csv",
         headers={"Content-Disposition": 'attachment; filename="total_bookings.csv"'},
     )
     return table

@@ -23,6 +23,7 @@ from overbookr.http.auth import principal_of
 from overbookr.http.idempotency import required_idempotency_key_of
 from overbookr.http.pagination import PAGE, Page, page_headers
 from overbookr.http.problem import problem
+from overbookr.http.short_cut import Answer, ShortCut
 from overbookr.ids import new_id
 
 
@@ -38,6 +39,7 @@ class CancelledAnswer(msgspec.Struct):
 
 @post(
     "/bookings",
+    middleware=[ShortCut],
     opt={"policy": "user"},
     tags=["Bookings"],
     summary="Turn a hold into a booking",
@@ -57,7 +59,7 @@ async def create_booking(data: BookingRequest, state: State, scope: Scope) -> Re
             headers = {"Location": f"/bookings/{booking_id}"}
             if replayed:
                 headers["Idempotency-Replayed"] = "true"
-            return Response(booking, status_code=201, headers=headers)
+            return Answer(booking, status_code=201, headers=headers)
         case HoldAlreadyBooked(booking_id):
             return problem("hold_already_booked", headers={"Location": f"/bookings/{booking_id}"})
         case BookingRefusal():

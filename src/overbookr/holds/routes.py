@@ -24,6 +24,7 @@ from overbookr.http.auth import principal_of
 from overbookr.http.idempotency import idempotency_key_of
 from overbookr.http.labels import SeatLabels, sound_labels
 from overbookr.http.problem import problem
+from overbookr.http.short_cut import Answer, ShortCut
 from overbookr.ids import new_id
 
 
@@ -41,7 +42,7 @@ class HoldAnswer(msgspec.Struct):
     expires_at: Any
 
 
-@post("/holds", opt={"policy": "user"}, tags=["Holds"], summary="Set seats aside for a few minutes")
+@post("/holds", middleware=[ShortCut], opt={"policy": "user"}, tags=["Holds"], summary="Set seats aside for minutes")
 async def place_hold(data: HoldRequest, state: State, scope: Scope) -> Response[HoldAnswer]:
     seat_nos = sound_labels(data.seat_nos)
     if len(seat_nos) > state.hold_max_seats:
@@ -51,7 +52,7 @@ async def place_hold(data: HoldRequest, state: State, scope: Scope) -> Response[
     )
     match outcome:
         case HoldPlaced():
-            return Response(
+            return Answer(
                 HoldAnswer(outcome.hold_id, data.event_id, outcome.seat_nos, outcome.expires_at),
                 status_code=201,
                 headers={"Idempotency-Replayed": "true"} if outcome.replayed else None,

@@ -101,6 +101,12 @@ EXCEPTION_HANDLERS: Final[ExceptionHandlersMap] = {
 }
 
 
+def body_fault(message: str) -> tuple[str, str]:
+    """Path and message of what msgspec says about a body, as in "Expected `str`, got `int` - at `$.seat_nos[0]`"."""
+    text, marker, place = message.rpartition(" - at `")
+    return (place.rstrip("`"), text) if marker else ("$", message)
+
+
 def _faults_of(error: ValidationException) -> list[dict[str, str]]:
     body = _BODY_FAULT.fullmatch(str(error.__cause__)) if error.__cause__ is not None else None
     faults: list[dict[str, str]] = []

@@ -131,6 +131,7 @@ class ProblemResponse(Response[Any]):
     """A Litestar response whose body is encoded already, so that sending it is cheap."""
 
     def __init__(self, problem: Problem) -> None:
+        self.problem = problem
         super().__init__(problem.body, status_code=problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
     def to_asgi_response(
