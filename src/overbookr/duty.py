@@ -5,6 +5,7 @@ A duty does one bounded piece of work a call and is safe to run in two processes
 
 import asyncio
 import random
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -27,8 +28,9 @@ class Duty(Protocol):
 class DutyRunner:
     """Runs duties until stopped. A failure is logged and tried again after the period, with growing patience."""
 
-    def __init__(self, duties: list[Duty]) -> None:
+    def __init__(self, duties: list[Duty], *, report: Callable[[str, int], None] | None = None) -> None:
         self._duties = duties
+        self._report = report
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -47,6 +49,8 @@ class DutyRunner:
         while not await self._stopped_within(wait):
             try:
                 done = await duty.run_once()
+                if self._report is not None and done:
+                    self._report(duty.name, done)
                 failures = 0
                 wait = 0.0 if done > 0 else duty.period_seconds
             except Exception:

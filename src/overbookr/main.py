@@ -1,6 +1,7 @@
 """The composition root: the one place where the parts meet. Read it top to bottom to see what runs, in what order."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -46,7 +47,14 @@ from overbookr.processes import end_with_parent
 from overbookr.seats.routes import routes as seat_routes
 from overbookr.seats.store import SeatStore
 from overbookr.settings import Settings, load_settings
-from overbookr.telemetry import configure_logging, observe_batch, set_invariant_violations
+from overbookr.telemetry import (
+    configure_logging,
+    count_duty_work,
+    forget_process,
+    observe_batch,
+    set_invariant_violations,
+    set_queue_depth,
+)
 from overbookr.ui.routes import routes as ui_routes
 from overbookr.users.duties import ForgetExpiredTokens
 from overbookr.users.passwords import Passwords
@@ -104,6 +112,12 @@ def build_application(settings: Settings, dsn: str) -> Front:
     secret = load_secret(settings)
     standings: list[MicroBatcher[UUID, tuple[int, str] | None]] = []
 
+    writers: list[Writer] = []
+
+    def observe_writes(size: int) -> None:
+        observe_batch("writes", size)
+        set_queue_depth("writes", writers[0].depth)
+
     async def read_standing(user_id: UUID) -> tuple[int, str] | None:
         return await standings[0].submit(user_id)
 
@@ -118,8 +132,9 @@ def build_application(settings: Settings, dsn: str) -> Front:
                 lanes=settings.lanes,
                 time_to_live=timedelta(seconds=settings.hold_ttl_seconds),
                 user_seats_max=settings.user_max_seats_per_event,
-                observe=lambda size: observe_batch("writes", size),
+                observe=observe_writes,
             )
+            writers[:] = [writer]
             _fill_state(app, settings, reads, writes, users, writer)
             writer.start()
             stack.push_async_callback(writer.stop)
@@ -127,6 +142,7 @@ def build_application(settings: Settings, dsn: str) -> Front:
             stack.push_async_callback(standings[0].stop)
             yield
             app.state.readiness.draining = True
+            forget_process(os.getpid())
 
     app = Litestar(
         route_handlers=ROUTES,
@@ -139,10 +155,14 @@ def build_application(settings: Settings, dsn: str) -> Front:
             OutcomeUnknown: _answer_unknown_outcome,
         },
         openapi_config=OPENAPI,
+        # The front bounds bodies, seating plans wider than the rest.
+        request_max_body_size=None,
         logging_config=None,
     )
     check_policies(app)
-    return Front(app, cors_origins=settings.cors_origin_list)
+    return Front(
+        app, cors_origins=settings.cors_origin_list, transport_security=settings.base_url.startswith("https://")
+    )
 
 
 async def run_duties(dsn: str, settings: Settings, stop: asyncio.Event) -> None:
@@ -164,7 +184,8 @@ async def run_duties(dsn: str, settings: Settings, stop: asyncio.Event) -> None:
                     set_invariant_violations=set_invariant_violations,
                 ),
                 ForgetExpiredTokens(_users(stack, reads, settings, secret)),
-            ]
+            ],
+            report=count_duty_work,
         )
         runner.start()
         await stop.wait()

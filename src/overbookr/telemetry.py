@@ -1,7 +1,7 @@
 """Logs as JSON lines and metrics for Prometheus.
 
-With several worker processes PROMETHEUS_MULTIPROC_DIR must be set before this module is first imported in a worker,
-because prometheus-client decides then where values live; see `prepare_metrics_directory`.
+With several worker processes, `prepare_metrics_directory` must run before they start, and the process that starts
+them must count nothing itself before that.
 """
 
 import logging
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -202,6 +202,9 @@ def prepare_metrics_directory(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True, exist_ok=True)
     os.environ[_DIRECTORY_VARIABLE] = str(directory)
+    # The library chose where numbers live when it was imported, before the variable was there; forked workers inherit
+    # the choice, and numbers in their own memory would be seen by nobody.
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
 def forget_process(pid: int) -> None:

@@ -40,7 +40,7 @@ class CancelledAnswer(msgspec.Struct):
 @post(
     "/bookings",
     middleware=[ShortCut],
-    opt={"policy": "user"},
+    opt={"policy": "user", "idempotency_key": "required"},
     tags=["Bookings"],
     summary="Turn a hold into a booking",
     description="Needs an Idempotency-Key of 1 to 255 characters. The same key and body get the same booking.",

@@ -50,7 +50,7 @@ _QUERIES = load_queries(__package__)
 
 
 class PoolExhausted(Exception):
-    """No connection became free in time. The caller is overloaded: answer 503 and let it be tried again."""
+    """No connection could be had, so nothing was begun: answer 503 and let it be tried again."""
 
 
 class DurabilityRefused(Exception):
@@ -107,11 +107,16 @@ async def open_pool(
 
 @asynccontextmanager
 async def acquire(pool: Pool, timeout: float) -> AsyncIterator[PoolConnectionProxy[asyncpg.Record]]:  # noqa: ASYNC109
-    """A connection for the length of the block. Raises PoolExhausted if none is free within `timeout` seconds."""
+    """A connection for the length of the block.
+
+    Raises PoolExhausted if none is free within `timeout` seconds, or if the server lets nobody in.
+    """
     try:
         connection = await pool.acquire(timeout=timeout)
     except TimeoutError as error:
         raise PoolExhausted(f"no database connection became free within {timeout:g} s") from error
+    except (OSError, asyncpg.PostgresError) as error:
+        raise PoolExhausted(f"no database connection could be made: {error!r}") from error
     try:
         yield connection
     finally:

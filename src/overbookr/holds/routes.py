@@ -42,7 +42,13 @@ class HoldAnswer(msgspec.Struct):
     expires_at: Any
 
 
-@post("/holds", middleware=[ShortCut], opt={"policy": "user"}, tags=["Holds"], summary="Set seats aside for minutes")
+@post(
+    "/holds",
+    middleware=[ShortCut],
+    opt={"policy": "user", "idempotency_key": "optional"},
+    tags=["Holds"],
+    summary="Set seats aside for a few minutes",
+)
 async def place_hold(data: HoldRequest, state: State, scope: Scope) -> Response[HoldAnswer]:
     seat_nos = sound_labels(data.seat_nos)
     if len(seat_nos) > state.hold_max_seats:

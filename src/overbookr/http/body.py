@@ -1,15 +1,13 @@
 """JSON bodies, read once and strictly."""
 
-import re
 from functools import cache
 from typing import Any
 
 import msgspec
 from litestar.connection import Request
 
+from overbookr.http.failures import body_fault
 from overbookr.http.problem import Refused, describe_faults
-
-_FAULT = re.compile(r"(?P<message>.*) - at `(?P<path>[^`]*)`", re.DOTALL)
 
 
 class StrictRequest(Request[Any, Any, Any]):
@@ -26,8 +24,7 @@ class StrictRequest(Request[Any, Any, Any]):
         try:
             return _decoder(Any if field is None else field.annotation).decode(body)
         except msgspec.ValidationError as error:
-            fault = _FAULT.fullmatch(str(error))
-            path, message = (fault["path"], fault["message"]) if fault else ("$", str(error))
+            path, message = body_fault(str(error))
             errors = [{"path": path, "message": message}]
             raise Refused("invalid_request", describe_faults(errors), errors=errors) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

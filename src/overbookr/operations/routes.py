@@ -9,6 +9,7 @@ from litestar import MediaType, Request, Response, get
 from litestar.datastructures import State
 from litestar.exceptions import NotFoundException
 
+from overbookr.http.description import describe
 from overbookr.http.problem import CATALOGUE, problem
 from overbookr.telemetry import render_metrics
 
@@ -53,7 +54,8 @@ async def get_readiness(state: State) -> Response[Readiness]:
 @get("/metrics", opt=OPEN, tags=["Operations"], summary="Metrics for Prometheus", media_type=MediaType.TEXT)
 async def get_metrics() -> Response[bytes]:
     body, content_type = render_metrics()
-    return Response(body, media_type=content_type)
+    # Litestar names the charset of every text itself.
+    return Response(body, media_type=content_type.removesuffix("; charset=utf-8"))
 
 
 @get("/problems/{code:str}", opt=OPEN, tags=["Operations"], summary="What a problem's code means")
@@ -66,7 +68,7 @@ async def get_problem(code: str) -> Response[ProblemKind]:
 async def get_openapi(request: Request[Any, Any, Any]) -> Response[bytes]:
     state = request.app.state
     if "openapi_document" not in state:
-        state.openapi_document = msgspec.json.encode(request.app.openapi_schema.to_schema())
+        state.openapi_document = msgspec.json.encode(describe(request.app))
     return Response(state.openapi_document, media_type="application/json")
 
 
@@ -78,7 +80,7 @@ def _swagger_file(name: str) -> bytes:
 @get("/docs", opt=OPEN, include_in_schema=False, media_type=MediaType.HTML)
 async def get_docs() -> Response[bytes]:
     page = resources.files(__package__).joinpath("docs.html").read_bytes()
-    return Response(page, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-cache"})
+    return Response(page, media_type=MediaType.HTML, headers={"Cache-Control": "no-cache"})
 
 
 @get("/docs/{name:str}", opt=OPEN, include_in_schema=False)

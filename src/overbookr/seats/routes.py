@@ -111,7 +111,7 @@ async def get_chart(event_id: UUID, state: State, scope: Scope) -> Response[dict
 @put(
     "/events/{event_id:uuid}/seating-plan",
     status_code=201,
-    opt={"policy": "admin"},
+    opt={"policy": "admin", "body": {"type": "object", "description": "A seating plan in pretix's JSON format."}},
     tags=["Seats"],
     summary="Import a seating plan in pretix's format",
 )

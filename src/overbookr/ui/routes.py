@@ -10,7 +10,7 @@ async def get_index() -> Response[bytes]:
     page = resources.files(__package__).joinpath("index.html").read_bytes()
     return Response(
         page,
-        media_type="text/html; charset=utf-8",
+        media_type=MediaType.HTML,
         headers={
             "Cache-Control": "no-cache",
             "Content-Security-Policy": (

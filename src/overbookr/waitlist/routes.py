@@ -35,7 +35,13 @@ class JoinAnswer(msgspec.Struct):
     created_at: datetime
 
 
-@post("/events/{event_id:uuid}/waitlist", opt={"policy": "user"}, tags=["Waitlist"], summary="Join the waitlist")
+@post(
+    "/events/{event_id:uuid}/waitlist",
+    status_code=202,
+    opt={"policy": "user"},
+    tags=["Waitlist"],
+    summary="Join the waitlist",
+)
 async def join_waitlist(event_id: UUID, data: JoinRequest, state: State, scope: Scope) -> Response[JoinAnswer]:
     if data.requested_seats > state.user_seats_max:
         return problem("invalid_request", f"One may wait for at most {state.user_seats_max} seats.")

@@ -18,9 +18,9 @@ class EventSettler:
         self._user_seats_max = user_seats_max
 
     async def run_once(self) -> int:
+        """How many events were settled, when there may be more; a waiter passed over must not keep the duty spinning."""
         async with acquire(self._writes, limits.READ_WAIT_SECONDS_MAX) as connection:
             settled: int = await connection.fetchval(
                 _QUERIES.settle_due_events, limits.SETTLE_EVENTS_PER_ROUND_MAX, self._user_seats_max
             )
-        # Fewer than asked for means that nothing is left; a waiter passed over must not keep the duty spinning.
         return settled if settled == limits.SETTLE_EVENTS_PER_ROUND_MAX else 0

@@ -17,7 +17,7 @@ from overbookr import limits
 from overbookr.batching import MicroBatcher
 from overbookr.bookings.model import BookHold, CancelBooking
 from overbookr.database import errors
-from overbookr.database.pool import Pool
+from overbookr.database.pool import Pool, PoolExhausted, acquire
 from overbookr.database.sql import load_queries
 from overbookr.holds.model import PlaceHold, ReleaseHold
 from overbookr.waitlist.model import JoinWaitlist
@@ -45,6 +45,15 @@ class LaneBusy(Exception):
     """The database did not come to it in time; nothing was changed."""
 
 
+class _Defect(Exception):
+    """A try failed as no try should. `may_be_done`: it, or one before it, may have committed."""
+
+    def __init__(self, error: Exception, *, may_be_done: bool) -> None:
+        super().__init__(repr(error))
+        self.error = error
+        self.may_be_done = may_be_done
+
+
 class Lane:
     """Runs batches on one connection. `time_to_live` is a hold's; `user_seats_max` a user's share of an event."""
 
@@ -70,20 +79,19 @@ class Lane:
             observe=observe,
         )
 
-    async def _flush(self, commands: list[Command]) -> list[Outcome | Exception]:
+    async def _flush(self, commands: list[Command], *, again: bool = False) -> list[Outcome | Exception]:
         try:
-            return await self._attempt(commands)
-        except Exception as error:
+            return await self._attempt(commands, again=again)
+        except (OutcomeUnknown, LaneBusy) as error:
+            return [error] * len(commands)
+        except _Defect as defect:
             if len(commands) == 1:
-                return [error]
-            if isinstance(error, (OutcomeUnknown, LaneBusy)):
-                return [error] * len(commands)
+                return [defect.error]
             # A defect met by one command must not fail its neighbours: each is tried alone.
-            log.error("batch_replayed_one_by_one", commands=len(commands), error=repr(error))
-            return [(await self._flush([command]))[0] for command in commands]
+            log.error("batch_replayed_one_by_one", commands=len(commands), error=repr(defect.error))
+            return [(await self._flush([command], again=defect.may_be_done))[0] for command in commands]
 
-    async def _attempt(self, commands: list[Command]) -> list[Outcome | Exception]:
-        again = False
+    async def _attempt(self, commands: list[Command], *, again: bool) -> list[Outcome | Exception]:
         for attempt in range(limits.RETRIES_MAX + 1):
             try:
                 return await self._write(commands, again=again)
@@ -94,13 +102,14 @@ class Lane:
                     again = True
                     if last:
                         raise OutcomeUnknown from error
-                elif errors.is_retryable(error):
+                elif errors.is_retryable(error) or isinstance(error, PoolExhausted):
                     if last:
                         raise (OutcomeUnknown if again else LaneBusy) from error
                 elif isinstance(error, (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError)):
                     raise (OutcomeUnknown if again else LaneBusy) from error
                 else:
-                    raise
+                    # What the server did not refuse failed here, after the server was done.
+                    raise _Defect(error, may_be_done=again or errors.sqlstate_of(error) is None) from error
                 log.warning("batch_retried", attempt=attempt + 1, error=repr(error))
                 await asyncio.sleep(random.uniform(0.01, 0.05) * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
@@ -110,7 +119,7 @@ class Lane:
         for place, command in enumerate(commands):
             places[_KINDS[type(command)]].append(place)
         arguments = _arguments(commands, places)
-        async with self._pool.acquire() as connection:
+        async with acquire(self._pool, limits.LANE_WAIT_SECONDS_MAX) as connection:
             rows = await connection.fetch(
                 _QUERIES.write_batch,
                 sorted({command.event_id for command in commands}),
