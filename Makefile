@@ -49,7 +49,7 @@ types: install ## mypy --strict
 
 .PHONY: docs
 docs: install ## Build the documentation into site/
-	@$(RUN) zensical build --clean
+	@$(RUN) zensical build --clean --strict
 
 .PHONY: check
 check: lint types docs ## Everything that can be checked without running: lint, types, import law, docs

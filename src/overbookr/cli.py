@@ -182,13 +182,13 @@ def reconcile(
     """Compare counters and states with the truth. Changes nothing unless --fix is given. Exits 1 when they differ."""
     from overbookr.audit.console import print_plan, print_report
     from overbookr.main import open_audit
-    from overbookr.serving import database, prepare_database
+    from overbookr.serving import database, require_schema
 
     settings = load_settings()
 
     async def run() -> int:
         async with database(settings) as dsn:
-            await prepare_database(dsn, settings)
+            await require_schema(dsn, settings)
             async with open_audit(dsn, settings) as audit:
                 report = await audit.check(settings.user_max_seats_per_event)
                 print_report(report, console)
@@ -232,6 +232,24 @@ def doctor() -> None:
         return 0 if patient.healthy else 1
 
     sys.exit(asyncio.run(run()))
+
+
+@app.command(name="retry-mails")
+def retry_mails() -> None:
+    """Give the mails that were given up another round of attempts."""
+    from overbookr.mail.store import MailStore
+    from overbookr.serving import database, open_command_pool, require_schema
+
+    settings = load_settings()
+
+    async def run() -> None:
+        async with database(settings) as dsn:
+            await require_schema(dsn, settings)
+            async with open_command_pool(dsn, settings) as pool:
+                count = await MailStore(pool).requeue_failed()
+        console.print(f"{count} mails will be tried again.", highlight=False)
+
+    asyncio.run(run())
 
 
 @app.command

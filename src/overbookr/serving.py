@@ -17,11 +17,12 @@ import structlog
 
 from overbookr import limits
 from overbookr.database.embedded import EmbeddedServer, ensure_running
-from overbookr.database.migrate import MigrationReport, migrate
+from overbookr.database.migrate import MigrationReport, migrate, pending
 from overbookr.database.pool import Pool, assert_durable, open_pool
 from overbookr.main import FUNCTION_SOURCES
 from overbookr.settings import Settings
 from overbookr.telemetry import configure_logging, prepare_metrics_directory
+from overbookr.users.tokens import load_secret
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +66,14 @@ async def prepare_database(dsn: str, settings: Settings) -> MigrationReport:
     return report
 
 
+async def require_schema(dsn: str, settings: Settings) -> None:
+    """Refuse a database that is not up to date, for commands that are to change nothing. Raises StartRefused."""
+    async with open_command_pool(dsn, settings) as pool, pool.acquire() as connection:
+        missing = await pending(connection, FUNCTION_SOURCES)
+    if missing:
+        raise StartRefused(f"the database is not migrated ({', '.join(missing)}); run overbookr migrate")
+
+
 @asynccontextmanager
 async def open_command_pool(dsn: str, settings: Settings) -> AsyncIterator[Pool]:
     """A small pool for a command of the command line."""
@@ -80,6 +89,7 @@ def serve(settings: Settings, *, welcome: Callable[[str], None] | None = None) -
     started = time.monotonic()
     configure_logging(settings.log_level)
     _refuse_taken_port(settings)
+    load_secret(settings)
     embedded = asyncio.run(_embedded(settings))
     keeper = None if embedded is None else _DatabaseKeeper(embedded)
     try:
@@ -90,7 +100,7 @@ def serve(settings: Settings, *, welcome: Callable[[str], None] | None = None) -
         # The processes started from here on find the database by this; only this one starts and stops it.
         os.environ["OVERBOOKR_DATABASE_URL"] = dsn
         os.environ["OVERBOOKR_DATA_DIR"] = str(settings.data_dir)
-        prepare_metrics_directory(settings.data_dir / "metrics")
+        prepare_metrics_directory(settings.data_dir / f"metrics-{settings.port}")
         duties = _DutiesProcess() if settings.duties == "on" else None
         announcer = threading.Thread(target=_announce_when_ready, args=(settings, started), daemon=True)
         announcer.start()

@@ -18,7 +18,7 @@ class EventSettler:
         self._user_seats_max = user_seats_max
 
     async def run_once(self) -> int:
-        """How many events were settled, when there may be more; a waiter passed over must not keep the duty spinning."""
+        """How many events were settled, when more may be due. A waiter passed over must not keep the duty spinning."""
         async with acquire(self._writes, limits.READ_WAIT_SECONDS_MAX) as connection:
             settled: int = await connection.fetchval(
                 _QUERIES.settle_due_events, limits.SETTLE_EVENTS_PER_ROUND_MAX, self._user_seats_max
