@@ -1,6 +1,7 @@
 """The command line: `overbookr --help`."""
 
 import asyncio
+import os
 import secrets
 import signal
 import sys
@@ -26,6 +27,8 @@ app.command(admin_app)
 
 console = Console()
 errors = Console(stderr=True)
+
+DUTIES_NICENESS = 10
 
 
 def main() -> None:
@@ -76,6 +79,8 @@ def worker(*, supervisor: Annotated[int | None, Parameter(show=False)] = None) -
     configure_logging(settings.log_level)
     if supervisor is not None:
         end_with_parent(supervisor)
+        # Drawing tickets must not slow those who are still buying.
+        os.nice(DUTIES_NICENESS)
 
     async def run() -> None:
         stop = asyncio.Event()

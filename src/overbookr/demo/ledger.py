@@ -1,5 +1,6 @@
 """What buyers were told: the bookings that were acknowledged to them, to be compared with what was kept."""
 
+from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
@@ -43,10 +44,10 @@ class Ledger:
     def cancel(self, booking_id: UUID, belief: Belief = Belief.CANCELLED) -> None:
         self.bookings[booking_id].belief = belief
 
-    def seats_of(self, user_id: UUID) -> int:
-        """Seats that a user believes to have; a doubtful cancellation counts as had."""
-        return sum(
-            len(known.seat_nos)
-            for known in self.bookings.values()
-            if known.user_id == user_id and known.belief is not Belief.CANCELLED
-        )
+    def seats_by_user(self) -> Counter[UUID]:
+        """How many seats each user believes to have; a doubtful cancellation counts as had."""
+        seats: Counter[UUID] = Counter()
+        for known in self.bookings.values():
+            if known.belief is not Belief.CANCELLED:
+                seats[known.user_id] += len(known.seat_nos)
+        return seats

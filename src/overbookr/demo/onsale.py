@@ -40,6 +40,7 @@ class SaleRecord:
     recorder: Recorder
     times: SaleTimes
     batches: list[BatchFigures]
+    ended_early: str
 
 
 async def run_demo(
@@ -60,9 +61,7 @@ async def run_demo(
     store = DemoStore(pool)
     record = await hold_sale(options, store=store, users=users, secret=secret, show_progress=show_progress)
     evidence = await collect_evidence(record, store=store, audit=audit, user_seats_max=options.user_seats_max)
-    return make_report(
-        options, evidence, seed=record.seed, venue=record.venue, times=record.times, batches=record.batches
-    )
+    return report_on(options, record, evidence)
 
 
 async def hold_sale(
@@ -88,7 +87,29 @@ async def hold_sale(
         async with show_progress(scene) if show_progress is not None else nullcontext():
             await sale.run()
         batches = compare_metrics(before, await _read_metrics(client))
-    return SaleRecord(event_id, house.name, len(house.seat_nos), seed, scene.ledger, recorder, sale.times, batches)
+    return SaleRecord(
+        event_id=event_id,
+        venue=house.name,
+        seats=len(house.seat_nos),
+        seed=seed,
+        ledger=scene.ledger,
+        recorder=recorder,
+        times=sale.times,
+        batches=batches,
+        ended_early=sale.ended_early,
+    )
+
+
+def report_on(options: DemoOptions, record: SaleRecord, evidence: Evidence) -> DemoReport:
+    return make_report(
+        options,
+        evidence,
+        seed=record.seed,
+        venue=record.venue,
+        times=record.times,
+        batches=record.batches,
+        ended_early=record.ended_early,
+    )
 
 
 async def collect_evidence(record: SaleRecord, *, store: DemoStore, audit: AuditStore, user_seats_max: int) -> Evidence:

@@ -39,7 +39,7 @@ class Throughput(msgspec.Struct, frozen=True):
 
 
 class DemoReport(msgspec.Struct, frozen=True):
-    """`refused` counts answers by code, `statuses` by HTTP status.
+    """`refused` counts answers by code, `statuses` by HTTP status; `ended_early` is why, or "".
 
     Times are seconds, but those in `operations` milliseconds.
     """
@@ -60,11 +60,11 @@ class DemoReport(msgspec.Struct, frozen=True):
     throughput: list[Throughput]
     batches: list[BatchFigures]
     audit: list[Check]
-    time_was_up: bool
+    ended_early: str
 
     @property
     def passed(self) -> bool:
-        return not self.time_was_up and all(check.passed for check in self.audit)
+        return not self.ended_early and all(check.passed for check in self.audit)
 
 
 def make_report(
@@ -75,6 +75,7 @@ def make_report(
     venue: str,
     times: SaleTimes,
     batches: list[BatchFigures],
+    ended_early: str = "",
 ) -> DemoReport:
     recorder = evidence.recorder
     rush = times.rush or times.total
@@ -103,7 +104,7 @@ def make_report(
         ],
         batches=batches,
         audit=judge(evidence),
-        time_was_up=recorder.tallies["time was up"] > 0,
+        ended_early=ended_early,
     )
 
 
@@ -195,8 +196,8 @@ def _print_audit(report: DemoReport, console: Console) -> None:
         mark = "[green]yes[/green]" if check.passed else "[bold red]NO[/bold red]"
         table.add_row(mark, escape(check.name), escape(check.finding))
     console.print(table)
-    if report.time_was_up:
-        console.print("[bold red]The time was up before the house was sold out.[/bold red]")
+    if report.ended_early:
+        console.print(report.ended_early, style="bold red")
     if report.passed:
         console.print("[bold green]Sold out, every seat exactly once, and the books are clean.[/bold green]")
     else:

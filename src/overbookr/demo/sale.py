@@ -3,13 +3,13 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
+from uuid import UUID
 
 from overbookr.demo.buyers import Buyer
-from overbookr.demo.ledger import Belief
 from overbookr.demo.model import DemoOptions, Intent, Operation, draw_intent
 from overbookr.demo.people import Person
 from overbookr.demo.picking import PARTY_MAX, HouseView
@@ -18,6 +18,9 @@ from overbookr.demo.store import DemoStore
 
 MONITOR_SECONDS: Final = 0.25
 SETTLE_SECONDS_MAX: Final = 10.0
+FRUITLESS_LOOKS_MAX: Final = 2
+TIME_WAS_UP: Final = "The time was up before the house was sold out."
+SERVER_WAS_GONE: Final = "The server stopped answering before the house was sold out."
 _SETTLE_PAUSE = 0.05
 _LATE_PAUSE = 0.2
 
@@ -37,7 +40,7 @@ class SaleTimes:
 
 
 class Sale:
-    """What is random in it follows from the seed, but for who is faster."""
+    """What is random in it follows from the seed, but for who is faster. `ended_early` says why it did, if it did."""
 
     def __init__(self, scene: Scene, store: DemoStore, options: DemoOptions, seed: int, people: list[Person]) -> None:
         self._scene = scene
@@ -47,27 +50,30 @@ class Sale:
         self._buyers: list[Buyer] = []
         self._late_chance = random.Random(f"{seed}:late")
         self.times = SaleTimes()
+        self.ended_early = ""
         for number, person in enumerate(people, start=1):
             chance = random.Random(f"{seed}:{number}")
             intent = _affordable(draw_intent(chance), options)
             self._buyers.append(Buyer(scene, person, name=f"buyer-{number}", intent=intent, chance=chance))
 
     async def run(self) -> None:
-        """Returns when the house is sold out and everybody has gone home, or when the time is up."""
+        """Returns when the house is sold out and everybody has gone home, or when that will not be."""
         scene = self._scene
         try:
             async with asyncio.timeout(self._options.seconds_max), asyncio.TaskGroup() as group:
-                for buyer in self._buyers:
-                    group.create_task(buyer.attend())
+                visits = [group.create_task(buyer.attend()) for buyer in self._buyers]
                 # Everybody stands at the doors before they open.
                 await asyncio.sleep(0)
                 scene.recorder.open_doors()
                 scene.doors.set()
                 async with self._monitoring():
-                    await self._sell_out()
+                    self.ended_early = await self._sell_out()
                 scene.bell.set()
+                if self.ended_early:
+                    for visit in visits:
+                        visit.cancel()
         except TimeoutError:
-            scene.recorder.tallies["time was up"] = 1
+            self.ended_early = TIME_WAS_UP
         self.times.total = scene.recorder.elapsed
         self.times.all_taken = scene.seat_map.all_taken_at
 
@@ -88,20 +94,31 @@ class Sale:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _sell_out(self) -> None:
-        """Wait for the crowd, let the abandoned holds run out, and sell what nobody in the queue wants."""
+    async def _sell_out(self) -> str:
+        """Wait for the crowd, let the abandoned holds run out, and sell what nobody in the queue wants.
+
+        Why that cannot be done, or "".
+        """
         scene = self._scene
+        fruitless = 0
         await scene.crowd.calm_down()
         self.times.rush = scene.recorder.elapsed
         await self._let_time_pass()
         while True:
             await scene.crowd.calm_down()
             seen = await scene.seat_map.look(Operation.MONITOR, self._headers, None)
-            if seen is not None and seen[1].booked == len(scene.house.seat_nos):
+            if seen is None:
+                # A look has been tried for half a minute by now.
+                fruitless += 1
+                if fruitless == FRUITLESS_LOOKS_MAX:
+                    return SERVER_WAS_GONE
+                continue
+            fruitless, view = 0, seen[1]
+            if view.booked == len(scene.house.seat_nos):
                 self.times.sold_out = scene.recorder.elapsed
-                return
-            if seen is not None and seen[1].free:
-                await self._call_late_buyers(seen[1])
+                return ""
+            if view.free:
+                await self._call_late_buyers(view)
             elif scene.ledger.unsure:
                 # Somebody had no answer and may hold seats without knowing it.
                 await self._let_time_pass()
@@ -122,9 +139,10 @@ class Sale:
     async def _call_late_buyers(self, view: HouseView) -> None:
         """Buyers with room in their share come back, each for a few of the seats that are left."""
         left = self._scene.house.free_seats(view)
+        owned = self._scene.ledger.seats_by_user()
         visits = []
-        for buyer in self._by_readiness():
-            room = self._options.user_seats_max - self._scene.ledger.seats_of(buyer.user_id)
+        for buyer in self._by_readiness(owned):
+            room = self._options.user_seats_max - owned[buyer.user_id]
             size = min(room, self._options.hold_seats_max, self._late_chance.randint(1, PARTY_MAX), len(left))
             if size > 0:
                 visits.append(buyer.come_back(left[:size]))
@@ -133,12 +151,10 @@ class Sale:
                 break
         await asyncio.gather(*visits)
 
-    def _by_readiness(self) -> list[Buyer]:
+    def _by_readiness(self, owned: Mapping[UUID, int]) -> list[Buyer]:
         """Those who have nothing first, those who wait for more than there is last."""
-        known = self._scene.ledger.bookings.values()
-        owners = {booking.user_id for booking in known if booking.belief is not Belief.CANCELLED}
         buyers = self._late_chance.sample(self._buyers, len(self._buyers))
-        return sorted(buyers, key=lambda buyer: (buyer.is_waiting, buyer.user_id in owners))
+        return sorted(buyers, key=lambda buyer: (buyer.is_waiting, buyer.user_id in owned))
 
 
 def _affordable(intent: Intent, options: DemoOptions) -> Intent:
