@@ -267,6 +267,8 @@ def demo(
     json: Annotated[Path | None, Parameter(help="Write the report there, too.")] = None,
 ) -> None:
     """Put an event on sale on the running server and let simulated buyers fight for it; exits 1 unless all is well."""
+    import uvloop
+
     from overbookr.demo.command import run
 
-    sys.exit(asyncio.run(run(load_settings(), console, plan=plan, buyers=buyers, seed=seed, url=url, json=json)))
+    sys.exit(uvloop.run(run(load_settings(), console, plan=plan, buyers=buyers, seed=seed, url=url, json=json)))

@@ -44,8 +44,9 @@ class DutyRunner:
 
     async def _run(self, duty: Duty) -> None:
         failures = 0
-        # Two processes started together should not knock at the same instant for ever.
-        wait = random.uniform(0, min(duty.period_seconds, 1.0))
+        # Two processes started together should not knock at the same instant for ever, and a start is busy enough
+        # without the rare and heavy duties.
+        wait = random.uniform(0, duty.period_seconds)
         while not await self._stopped_within(wait):
             try:
                 done = await duty.run_once()

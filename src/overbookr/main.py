@@ -43,7 +43,8 @@ from overbookr.mail.ticket import derive_ticket_key
 from overbookr.operations.readiness import Readiness
 from overbookr.operations.routes import OPEN
 from overbookr.operations.routes import routes as operations_routes
-from overbookr.processes import end_with_parent
+from overbookr.processes import SUPERVISOR_VARIABLE, end_with_parent
+from overbookr.seats.maps import SeatMaps
 from overbookr.seats.routes import routes as seat_routes
 from overbookr.seats.store import SeatStore
 from overbookr.settings import Settings, load_settings
@@ -101,7 +102,7 @@ OPENAPI = OpenAPIConfig(
 def application() -> Front:
     """The ASGI application of one API process; granian calls this in each of them."""
     # A supervisor that was killed cannot stop its workers, and they would go on answering beside its successor's.
-    end_with_parent()
+    end_with_parent(int(os.environ[SUPERVISOR_VARIABLE]) if SUPERVISOR_VARIABLE in os.environ else None)
     settings = load_settings()
     configure_logging(settings.log_level)
     return build_application(settings, str(settings.database_url))
@@ -140,6 +141,8 @@ def build_application(settings: Settings, dsn: str) -> Front:
             stack.push_async_callback(writer.stop)
             standings[0].start()
             stack.push_async_callback(standings[0].stop)
+            app.state.maps.start()
+            stack.push_async_callback(app.state.maps.stop)
             yield
             app.state.readiness.draining = True
             forget_process(os.getpid())
@@ -232,6 +235,7 @@ def _fill_state(app: Litestar, settings: Settings, reads: Pool, writes: Pool, us
     state.users = users
     state.events = EventStore(reads, writes, user_seats_max=user_seats_max)
     state.seats = SeatStore(reads, writes, user_seats_max=user_seats_max)
+    state.maps = SeatMaps(state.seats, observe=lambda size: observe_batch("maps", size))
     state.holds = HoldStore(reads)
     state.bookings = BookingStore(reads)
     state.waitlist = WaitlistStore(reads, writes, user_seats_max=user_seats_max)

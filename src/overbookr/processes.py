@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 
+SUPERVISOR_VARIABLE = "OVERBOOKR_SUPERVISOR"
 _PR_SET_PDEATHSIG = 1
 
 

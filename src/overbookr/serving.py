@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
 
@@ -20,6 +21,7 @@ from overbookr.database.embedded import EmbeddedServer, ensure_running
 from overbookr.database.migrate import MigrationReport, migrate, pending
 from overbookr.database.pool import Pool, assert_durable, open_pool
 from overbookr.main import FUNCTION_SOURCES
+from overbookr.processes import SUPERVISOR_VARIABLE
 from overbookr.settings import Settings
 from overbookr.telemetry import configure_logging, prepare_metrics_directory
 from overbookr.users.tokens import load_secret
@@ -28,6 +30,9 @@ log = structlog.get_logger(__name__)
 
 DUTIES_RESTART_SECONDS = 2.0
 DATABASE_LOOK_SECONDS = 0.5
+API_SETTLED_SECONDS = 30.0
+API_RESTART_SECONDS = 0.5
+API_FAILURES_MAX = 5
 
 
 class StartRefused(Exception):
@@ -100,6 +105,7 @@ def serve(settings: Settings, *, welcome: Callable[[str], None] | None = None) -
         # The processes started from here on find the database by this; only this one starts and stops it.
         os.environ["OVERBOOKR_DATABASE_URL"] = dsn
         os.environ["OVERBOOKR_DATA_DIR"] = str(settings.data_dir)
+        os.environ[SUPERVISOR_VARIABLE] = str(os.getpid())
         prepare_metrics_directory(settings.data_dir / f"metrics-{settings.port}")
         duties = _DutiesProcess() if settings.duties == "on" else None
         announcer = threading.Thread(target=_announce_when_ready, args=(settings, started), daemon=True)
@@ -115,11 +121,37 @@ def serve(settings: Settings, *, welcome: Callable[[str], None] | None = None) -
 
 
 def _run_server(settings: Settings) -> None:
+    """Run the API processes until a signal ends them.
+
+    granian gives up when a worker dies twice within seconds. A machine that kills processes (out of memory, say) does
+    that, and a venue still wants to sell; only workers that never come to work are a reason to give up.
+    """
+    failures = 0
+    while True:
+        began = time.monotonic()
+        server = _api_server(settings)
+        try:
+            server.serve()
+        except SystemExit:
+            if server.interrupt_signal:
+                raise
+        if server.interrupt_signal:
+            return
+        failures = failures + 1 if time.monotonic() - began < API_SETTLED_SECONDS else 0
+        log.error("api_processes_ended", failures=failures)
+        if failures > API_FAILURES_MAX:
+            raise StartRefused("the API processes end as soon as they start; the log above says why")
+        time.sleep(API_RESTART_SECONDS)
+        if server.interrupt_signal:
+            return
+
+
+def _api_server(settings: Settings) -> Any:
     from granian.constants import Interfaces, Loops
     from granian.log import LogLevels
     from granian.server import Server
 
-    server = Server(
+    return Server(
         "overbookr.main:application",
         address=settings.host,
         port=settings.port,
@@ -136,7 +168,6 @@ def _run_server(settings: Settings) -> None:
         respawn_interval=0.5,
         workers_kill_timeout=int(limits.STOP_SECONDS_MAX) - 5,
     )
-    server.serve()
 
 
 def _refuse_taken_port(settings: Settings) -> None:

@@ -28,7 +28,9 @@ class Settings(BaseSettings):
         populate_by_name=True,
     )
 
-    database_url: str | None = Field(default=None, validation_alias=AliasChoices("OVERBOOKR_DATABASE_URL", "POSTGRESQL_URI"))
+    database_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("OVERBOOKR_DATABASE_URL", "POSTGRESQL_URI")
+    )
     data_dir: Path = Field(default_factory=default_data_dir)
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=1, le=65535, validation_alias=AliasChoices("OVERBOOKR_PORT", "PORT"))
@@ -39,7 +41,9 @@ class Settings(BaseSettings):
     statement_cache: bool = Field(True, description="Off behind PgBouncer in transaction mode.")
     duties: Literal["on", "off"] = Field("on", description="Whether serve runs the background duties too.")
 
-    jwt_secret: SecretStr | None = Field(default=None, validation_alias=AliasChoices("OVERBOOKR_JWT_SECRET", "JWT_SECRET"))
+    jwt_secret: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("OVERBOOKR_JWT_SECRET", "JWT_SECRET")
+    )
     access_ttl_seconds: int = Field(900, ge=10, le=86_400)
     refresh_ttl_seconds: int = Field(30 * 86_400, ge=60)
     admin_email: str | None = None
@@ -51,9 +55,11 @@ class Settings(BaseSettings):
     hold_max_seats: int = Field(10, ge=1, le=1000)
     user_max_seats_per_event: int = Field(10, ge=1, le=1000)
 
-    smtp_url: SecretStr | None = Field(default=None, description="smtp://user:password@host:port, or smtps://")
-    gmail_user: str | None = Field(default=None, validation_alias=AliasChoices("OVERBOOKR_GMAIL_USER", "GMAIL_USER"))
-    gmail_pass: SecretStr | None = Field(default=None, validation_alias=AliasChoices("OVERBOOKR_GMAIL_PASS", "GMAIL_PASS"))
+    smtp_url: SecretStr | None = Field(None, description="smtp://user:password@host:port, or smtps://")
+    gmail_user: str | None = Field(None, validation_alias=AliasChoices("OVERBOOKR_GMAIL_USER", "GMAIL_USER"))
+    gmail_pass: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("OVERBOOKR_GMAIL_PASS", "GMAIL_PASS")
+    )
     mail_from: str = "Overbookr <tickets@localhost>"
     public_url: str | None = None
     cors_origins: str = Field("", description="Comma-separated exact origins; none by default.")

@@ -10,6 +10,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -130,6 +132,17 @@ def test_a_postmaster_that_is_killed_comes_back_by_itself(installation: Served) 
     _until(lambda: _can_log_in(installation.url))
 
 
+def test_api_processes_that_are_killed_again_and_again_come_back(installation: Served) -> None:
+    for _ in range(3):
+        workers = _api_processes(installation.process.pid)
+        _until(lambda: bool(_api_processes(installation.process.pid)))
+        for pid in _api_processes(installation.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        _until(partial(_are_replaced, installation.process.pid, workers))
+        _until(lambda: _status(f"{installation.url}/readyz") == 200)
+    assert installation.process.poll() is None
+
+
 def test_a_killed_supervisor_leaves_no_worker_behind(tmp_path: Path) -> None:
     served = serve(None, tmp_path, {})
     children = _descendants(served.process.pid)
@@ -198,10 +211,27 @@ def _status(url: str) -> int:
 def _descendants(pid: int) -> list[int]:
     children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     for thread in Path(f"/proc/{pid}/task").iterdir():
-        children += [int(child) for child in (thread / "children").read_text().split()]
+        with suppress(FileNotFoundError):  # A thread, too, may end while it is looked at.
+            children += [int(child) for child in (thread / "children").read_text().split()]
+    names = {child: _command_of(child) for child in set(children)}
     # The server of the database outlives its starter on purpose.
-    names = {child: Path(f"/proc/{child}/cmdline").read_bytes() for child in set(children)}
-    return [child for child, name in names.items() if b"postgres" not in name]
+    return [child for child, name in names.items() if name and b"postgres" not in name]
+
+
+def _command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
+
+
+def _are_replaced(supervisor: int, workers: list[int]) -> bool:
+    return set(_api_processes(supervisor)).isdisjoint(workers)
+
+
+def _api_processes(pid: int) -> list[int]:
+    found = _descendants(pid)
+    return [child for child in found if b"worker" not in _command_of(child) and not _is_zombie(child)]
 
 
 def _is_zombie(pid: int) -> bool:

@@ -20,8 +20,8 @@ def allowed(action: object, *arguments: str) -> int:
 
 def test_logins_and_registrations_by_address() -> None:
     rate_limits = RateLimits(enabled=True)
-    assert allowed(rate_limits.count_login, "10.0.0.1") == 30
-    assert allowed(rate_limits.count_login, "10.0.0.2") == 30
+    assert allowed(rate_limits.count_login, "10.0.0.1") == 120
+    assert allowed(rate_limits.count_login, "10.0.0.2") == 120
     assert allowed(rate_limits.count_registration, "10.0.0.1") == 60
 
 

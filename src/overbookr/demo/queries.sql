@@ -28,6 +28,10 @@ select b.booking_id, b.user_id, b.seat_nos, b.status, b.idempotency_key, b.entry
        (select count(*) from mails m where m.booking_id = b.booking_id and m.event_id = b.event_id) as mails
   from bookings b where b.event_id = $1 order by b.created_at, b.booking_id;
 
+-- name: count_unsent_mails
+-- How many mails of an event are still to go out.
+select count(*) from mails where event_id = $1 and sent_at is null and failed_at is null;
+
 -- name: read_house
 -- The counters of an event beside a count of its seats and entries.
 select e.seats_count, e.held_count, e.booked_count, e.waiting_count, e.version,
@@ -37,5 +41,6 @@ select e.seats_count, e.held_count, e.booked_count, e.waiting_count, e.version,
        (select count(*) from waitlist_entries w where w.event_id = $1 and w.status = 'waiting') as waiting,
        (select count(*) from waitlist_entries w where w.event_id = $1 and w.status = 'promoted') as promoted,
        (select count(*) from waitlist_entries w where w.event_id = $1 and w.status = 'left') as gone,
-       (select count(*) from waitlist_entries w where w.event_id = $1) as joined
+       (select count(*) from waitlist_entries w where w.event_id = $1) as joined,
+       (select count(*) from mails m where m.event_id = $1 and m.sent_at is null and m.failed_at is null) as unsent
   from events e where e.event_id = $1;

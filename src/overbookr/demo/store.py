@@ -23,7 +23,7 @@ class StoredBooking:
 
 @dataclass(frozen=True, slots=True)
 class StoredHouse:
-    """The counters of the event (`..._count`), and the same counted anew."""
+    """The counters of the event (`..._count`), and the same counted anew; `unsent` are mails."""
 
     seats_count: int
     held_count: int
@@ -37,6 +37,7 @@ class StoredHouse:
     promoted: int
     gone: int
     joined: int
+    unsent: int
 
 
 class DemoStore:
@@ -56,6 +57,11 @@ class DemoStore:
     async def count_active_holds(self, event_id: UUID, hold_ids: Collection[UUID]) -> int:
         async with self._pool.acquire() as connection:
             count: int = await connection.fetchval(_QUERIES.count_active_holds, event_id, list(hold_ids))
+        return count
+
+    async def count_unsent_mails(self, event_id: UUID) -> int:
+        async with self._pool.acquire() as connection:
+            count: int = await connection.fetchval(_QUERIES.count_unsent_mails, event_id)
         return count
 
     async def read_holds(self, event_id: UUID, hold_ids: Collection[UUID]) -> dict[UUID, str]:

@@ -70,21 +70,25 @@ begin
            when e.event_id is null then 'event_not_found'
            when not event_is_on_sale(e.status, e.start_time, e.sales_open_at, e.sales_close_at, p_at) then 'not_on_sale'
          end order by c.n),
-         array_agg(coalesce(seats_are_kept(e.event_id, e.waitlist_policy, e.waiting_count,
-                                           least(e.capacity, e.seats_count), p_user_seats_max), false) order by c.n),
+         array_agg(case when e.waitlist_policy = 'strict' and e.waiting_count > 0
+                        then seats_are_kept(e.event_id, e.waitlist_policy, e.waiting_count,
+                                            least(e.capacity, e.seats_count), p_user_seats_max)
+                        else false end order by c.n),
          array_agg(user_seats(c.event_id, c.user_id) order by c.n)
     into p_outcomes, p_reserved, p_shares
     from unnest(p_event_ids, p_user_ids) with ordinality c (event_id, user_id, n)
     left join events e on e.event_id = c.event_id and e.deleted_at is null;
 end $$;
 
--- Seats a user holds (in active holds) and has booked in an event.
-create or replace function user_seats(p_event_id uuid, p_user_id uuid) returns integer language sql stable as $$
-  select coalesce((select sum(cardinality(h.seat_nos)) from holds h
-                    where h.event_id = p_event_id and h.user_id = p_user_id and h.status = 'active'), 0)::integer
+-- Seats a user holds (in active holds) and has booked in an event. In PL/pgSQL because there a plan is kept for the
+-- session; before PostgreSQL 18 a function in SQL that cannot be inlined is planned anew for every statement.
+create or replace function user_seats(p_event_id uuid, p_user_id uuid) returns integer language plpgsql stable as $$
+begin
+  return coalesce((select sum(cardinality(h.seat_nos)) from holds h
+                    where h.event_id = p_event_id and h.user_id = p_user_id and h.status = 'active'), 0)
        + coalesce((select sum(b.seats_count) from bookings b
-                    where b.event_id = p_event_id and b.user_id = p_user_id and b.status = 'active'), 0)::integer
-$$;
+                    where b.event_id = p_event_id and b.user_id = p_user_id and b.status = 'active'), 0);
+end $$;
 
 -- A hold asked for again, by its idempotency key or (after a lost connection) by its own id: what became of it.
 -- Changes nothing. Null outcomes are commands that nobody asked before.

@@ -14,7 +14,7 @@ from litestar.types import Scope
 
 from overbookr.http.problem import Refused
 
-LOGINS_BY_ADDRESS: Final = RateLimitItemPerMinute(30, namespace="login by address")
+LOGINS_BY_ADDRESS: Final = RateLimitItemPerMinute(120, namespace="login by address")
 REGISTRATIONS_BY_ADDRESS: Final = RateLimitItemPerMinute(60, namespace="register by address")
 # Counted for the account together with the address, so that an attacker elsewhere cannot lock the owner out ...
 FAILURES_BY_ACCOUNT_AND_ADDRESS: Final = RateLimitItemPerMinute(5, namespace="failure by account and address")

@@ -100,7 +100,7 @@ class MailDelivery:
         facts = {"booking_id": str(mail.booking_id), "kind": str(mail.kind), "attempts": mail.attempts}
         if isinstance(outcome, Delivered):
             await self._store.mark_sent(mail)
-            log.info("mail_sent", post=self._post.name, **facts)
+            log.debug("mail_sent", post=self._post.name, **facts)
             return
         delay_seconds = None
         if not isinstance(outcome, Unsendable):

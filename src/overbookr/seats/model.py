@@ -32,12 +32,21 @@ class SeatMapState(msgspec.Struct, frozen=True):
 
     version: int
     chart_version: int
+    seats_count: int
     lapsed_holds: int
     kept: bool
+    is_draft: bool
 
     @property
     def tag(self) -> str:
         return f"{self.version}-{self.chart_version}-{self.lapsed_holds}{'-kept' if self.kept else ''}"
+
+
+class SeatMap(msgspec.Struct, frozen=True):
+    """A map as JSON, with what it was drawn from."""
+
+    state: SeatMapState
+    body: bytes
 
 
 class Availability(msgspec.Struct, frozen=True):

@@ -1,10 +1,11 @@
--- name: map_state
--- What the seat map of an event depends on; drafts only for organisers ($2).
-select e.version, e.chart_version,
+-- name: map_states
+-- What the seat maps of these events depend on.
+select e.event_id, e.version, e.chart_version, e.seats_count,
        (select count(*) from holds h
          where h.event_id = e.event_id and h.status = 'active' and h.expires_at <= clock_timestamp()) as lapsed_holds,
-       seats_are_kept(e.event_id, e.waitlist_policy, e.waiting_count, least(e.capacity, e.seats_count)) as kept
-  from events e where e.event_id = $1 and e.deleted_at is null and ($2 or e.status <> 'draft');
+       seats_are_kept(e.event_id, e.waitlist_policy, e.waiting_count, least(e.capacity, e.seats_count)) as kept,
+       e.status = 'draft' as is_draft
+  from events e where e.event_id = any ($1) and e.deleted_at is null;
 
 -- name: list_seats
 -- Every seat in natural order, with its state now. $2: free seats are kept for the head of a strict queue.
@@ -16,10 +17,6 @@ select seat_id, seat_no, now_status(status, hold_expires_at, $2), section, row_l
 select s.seat_no, s.status
   from (select seat_no, sort_key, now_status(status, hold_expires_at, $2) as status from seats where event_id = $1) s
  where s.status <> 'available' order by s.sort_key, s.seat_no;
-
--- name: count_seats
--- All seats of an event.
-select count(*) from seats where event_id = $1;
 
 -- name: list_created_seats
 -- Those of the given ids that came into being, in natural order.

@@ -12,7 +12,8 @@ from overbookr.http.auth import optional_principal_of
 from overbookr.http.etag import if_none_match, is_match, make_etag
 from overbookr.http.labels import SeatLabels, sound_labels
 from overbookr.http.problem import problem
-from overbookr.seats.model import Availability, PlanReplaced, Seat, SeatMapState, SeatRefusal, SeatsRefused
+from overbookr.seats.maps import MapKind
+from overbookr.seats.model import Availability, PlanReplaced, Seat, SeatMap, SeatRefusal, SeatsRefused
 from overbookr.seats.plan import PlanRefused, parse_plan
 from overbookr.text import Reason
 
@@ -57,6 +58,14 @@ def _document(body: bytes | str, etag: str, cache_control: str = "no-cache") -> 
     return Response(content, media_type="application/json", headers={"ETag": etag, "Cache-Control": cache_control})
 
 
+async def _map(event_id: UUID, kind: MapKind, state: State, scope: Scope) -> Response[Any]:
+    found: SeatMap | None = await state.maps.look(event_id, kind, organiser=_is_organiser(scope))
+    if found is None:
+        return problem("event_not_found")
+    etag = make_etag(found.state.tag)
+    return _unchanged(etag) if is_match(etag, if_none_match(scope["headers"])) else _document(found.body, etag)
+
+
 def _unchanged(etag: str) -> Response[Any]:
     return Response(None, status_code=304, headers={"ETag": etag})
 
@@ -69,13 +78,7 @@ async def add_seats(event_id: UUID, data: SeatsRequest, state: State) -> Respons
 
 @get("/events/{event_id:uuid}/seats", opt={"policy": "anyone"}, tags=["Seats"], summary="Every seat in natural order")
 async def list_seats(event_id: UUID, state: State, scope: Scope) -> Response[list[Seat]]:
-    map_state: SeatMapState | None = await state.seats.map_state(event_id, organiser=_is_organiser(scope))
-    if map_state is None:
-        return problem("event_not_found")
-    etag = make_etag(map_state.tag)
-    if is_match(etag, if_none_match(scope["headers"])):
-        return _unchanged(etag)
-    return _document(await state.seats.seat_list(event_id, map_state), etag)  # type: ignore[return-value]
+    return await _map(event_id, MapKind.SEATS, state, scope)
 
 
 @get(
@@ -85,13 +88,7 @@ async def list_seats(event_id: UUID, state: State, scope: Scope) -> Response[lis
     summary="The seats that are not free",
 )
 async def get_availability(event_id: UUID, state: State, scope: Scope) -> Response[Availability]:
-    map_state: SeatMapState | None = await state.seats.map_state(event_id, organiser=_is_organiser(scope))
-    if map_state is None:
-        return problem("event_not_found")
-    etag = make_etag(map_state.tag)
-    if is_match(etag, if_none_match(scope["headers"])):
-        return _unchanged(etag)
-    return _document(await state.seats.availability(event_id, map_state), etag)  # type: ignore[return-value]
+    return await _map(event_id, MapKind.AVAILABILITY, state, scope)
 
 
 @get("/events/{event_id:uuid}/chart", opt={"policy": "anyone"}, tags=["Seats"], summary="The chart: what never moves")

@@ -1,7 +1,6 @@
-"""Runs the seats' SQL and keeps the last map of each event it was asked for."""
+"""Runs the seats' SQL."""
 
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -26,27 +25,6 @@ _QUERIES = load_queries("overbookr.seats")
 _encode = msgspec.json.Encoder().encode
 
 
-class MapCache:
-    """Encoded maps by event and kind, the least recently used dropped first. Only the newest state of each is kept."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._maps: OrderedDict[tuple[UUID, str], tuple[str, bytes]] = OrderedDict()
-
-    def find(self, event_id: UUID, kind: str, tag: str) -> bytes | None:
-        found = self._maps.get((event_id, kind))
-        if found is None or found[0] != tag:
-            return None
-        self._maps.move_to_end((event_id, kind))
-        return found[1]
-
-    def keep(self, event_id: UUID, kind: str, tag: str, body: bytes) -> None:
-        self._maps[(event_id, kind)] = (tag, body)
-        self._maps.move_to_end((event_id, kind))
-        while len(self._maps) > self._size:
-            self._maps.popitem(last=False)
-
-
 class SeatStore:
     """Reads through `reads`; changes, which lock the event, through `writes`."""
 
@@ -54,36 +32,28 @@ class SeatStore:
         self._reads = reads
         self._writes = writes
         self._user_seats_max = user_seats_max
-        self._cache = MapCache(limits.MAPS_KEPT_MAX)
 
-    async def map_state(self, event_id: UUID, *, organiser: bool) -> SeatMapState | None:
+    async def map_states(self, event_ids: Iterable[UUID]) -> dict[UUID, SeatMapState]:
+        """What the maps of these events depend on at this moment; events that are not there are left out."""
         async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
-            row = await connection.fetchrow(_QUERIES.map_state, event_id, organiser)
-        return None if row is None else SeatMapState(*row)
+            rows = await connection.fetch(_QUERIES.map_states, list(event_ids))
+        return {event_id: SeatMapState(*state) for event_id, *state in rows}
 
     async def seat_list(self, event_id: UUID, state: SeatMapState) -> bytes:
         """Every seat in natural order, as JSON."""
-        if (body := self._cache.find(event_id, "seats", state.tag)) is not None:
-            return body
         async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
             rows = await connection.fetch(_QUERIES.list_seats, event_id, state.kept)
-        body = _encode([Seat(*row) for row in rows])
-        self._cache.keep(event_id, "seats", state.tag, body)
-        return body
+        return _encode([Seat(*row) for row in rows])
 
     async def availability(self, event_id: UUID, state: SeatMapState) -> bytes:
         """The sparse availability document, as JSON."""
-        if (body := self._cache.find(event_id, "availability", state.tag)) is not None:
-            return body
         async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
             rows = await connection.fetch(_QUERIES.list_taken_seats, event_id, state.kept)
-            total = await connection.fetchval(_QUERIES.count_seats, event_id)
         taken: dict[str, list[str]] = {"held": [], "booked": [], "blocked": []}
         for seat_no, status in rows:
             taken[status].append(seat_no)
-        body = _encode(Availability(event_id, state.version, state.chart_version, total - len(rows), **taken))
-        self._cache.keep(event_id, "availability", state.tag, body)
-        return body
+        available = state.seats_count - len(taken["held"]) - len(taken["booked"])
+        return _encode(Availability(event_id, state.version, state.chart_version, available, **taken))
 
     async def chart(self, event_id: UUID, *, organiser: bool) -> tuple[int, str | None] | None:
         """Version and JSON of the chart; no document when the event has no plan; None when there is no event."""
