@@ -28,7 +28,7 @@ app.command(admin_app)
 console = Console()
 errors = Console(stderr=True)
 
-DUTIES_NICENESS = 10
+DUTIES_NICENESS = 19
 
 
 def main() -> None:

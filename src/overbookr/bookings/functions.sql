@@ -46,7 +46,8 @@ begin
   with converted as (
     update holds h set status = 'converted', ended_at = p_at
       from unnest(p_event_ids, p_hold_ids, v_outcomes) w (event_id, hold_id, outcome)
-     where w.outcome = 'hold_booked' and h.hold_id = w.hold_id and h.event_id = w.event_id and h.status = 'active'
+     where w.outcome = 'hold_booked' and h.hold_id = w.hold_id
+       and h.event_id is not distinct from w.event_id and h.status || '' = 'active'
     returning h.hold_id, h.event_id, h.user_id, h.seat_nos),
   booked as (
     insert into bookings (booking_id, event_id, user_id, hold_id, seat_nos, seats_count, idempotency_key, created_at, updated_at)
@@ -105,7 +106,9 @@ begin
     returning b.event_id, b.booking_id)
   , released as (
     update booking_seats s set released_at = p_at
-      from cancelled c where s.booking_id = c.booking_id and s.event_id = c.event_id and s.released_at is null
+      from cancelled c
+     where s.booking_id = c.booking_id and s.event_id is not distinct from c.event_id
+       and coalesce(s.released_at, 'infinity') = 'infinity'
     returning s.event_id, s.booking_id, s.seat_no)
   , owed as (
     insert into mails (booking_id, event_id, kind, next_attempt_at, created_at)

@@ -70,5 +70,5 @@ select e.event_id, e.name, e.venue, e.start_time, e.status,
   from events e
   cross join lateral (
     select coalesce(sum(cardinality(h.seat_nos)), 0)::integer as overdue from holds h
-     where h.event_id = e.event_id and h.status = 'active' and h.expires_at <= clock_timestamp()) o
+     where h.event_id = e.event_id and h.status = 'active' and h.expires_at <= (select clock_timestamp())) o
  where e.deleted_at is null;

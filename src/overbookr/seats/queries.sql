@@ -2,7 +2,7 @@
 -- What the seat maps of these events depend on.
 select e.event_id, e.version, e.chart_version, e.seats_count,
        (select count(*) from holds h
-         where h.event_id = e.event_id and h.status = 'active' and h.expires_at <= clock_timestamp()) as lapsed_holds,
+         where h.event_id = e.event_id and h.status = 'active' and h.expires_at <= (select clock_timestamp())) as lapsed_holds,
        seats_are_kept(e.event_id, e.waitlist_policy, e.waiting_count, least(e.capacity, e.seats_count)) as kept,
        e.status = 'draft' as is_draft
   from events e where e.event_id = any ($1) and e.deleted_at is null;

@@ -6,11 +6,12 @@ returns integer language sql immutable as $$
   select greatest(least(p_capacity, p_seats) - p_booked - p_held, 0)
 $$;
 
--- Chooses p_count free seats: the shortest run of neighbours that is long enough, else the first in order.
+-- Chooses p_count free seats: the shortest run of neighbours that is long enough, else the first in order. Where very
+-- many are free it looks at the first few thousand only, as it is called for one waiter after the other.
 create or replace function choose_seats(p_event_id uuid, p_count integer) returns text[] language sql stable as $$
   with free as (
     select seat_no, ordinal, ordinal - row_number() over (order by ordinal) as run
-      from seats where event_id = p_event_id and status = 'available'),
+      from (select seat_no, ordinal from seats where event_id = p_event_id and status = 'available' limit 4000) s),
   tightest as (
     select run from free group by run having count(*) >= p_count order by count(*), min(ordinal) limit 1)
   select array_agg(c.seat_no order by c.ordinal)
@@ -40,10 +41,12 @@ begin
   select w.* into v_entry
     from generate_series(1, least(p_free, p_user_seats_max)) g (size)
     cross join lateral (
+      -- A range of one size, in the order of size and ticket: only the index by size gives that order.
       select x.* from waitlist_entries x
-       where x.event_id = p_event_id and x.status = 'waiting' and x.requested_seats = g.size
+       where x.event_id = p_event_id and x.status = 'waiting' and x.requested_seats > 0
+         and x.requested_seats >= g.size and x.requested_seats <= g.size
          and user_seats(x.event_id, x.user_id) + x.requested_seats <= p_user_seats_max
-       order by x.ticket limit 1) w
+       order by x.requested_seats, x.ticket limit 1) w
    order by w.ticket limit 1;
   return v_entry;
 end $$;
@@ -61,10 +64,12 @@ create or replace function seats_are_kept(
 $$;
 
 -- Gives free seats to those who wait, in the order of their tickets: a booking, its mail, the entry promoted.
--- Invariant: on return no waiter of these events who fits is left waiting while the event is on sale; so whoever
--- frees seats calls this in the same transaction, and nobody who polls can take a seat that a waiter is owed.
-create or replace function promote_waiters(p_event_ids uuid[], p_at timestamptz, p_user_seats_max integer)
-returns integer language plpgsql as $$
+-- Invariant: on return no waiter of these events who fits is left waiting while the event is on sale, unless p_limit were
+-- promoted, which the result tells; then nothing may be decided before the rest are (settle_events). So whoever frees
+-- seats calls this in the same transaction, and nobody who polls can take a seat that a waiter is owed.
+create or replace function promote_waiters(
+  p_event_ids uuid[], p_at timestamptz, p_user_seats_max integer, p_limit integer default 50
+) returns integer language plpgsql as $$
 declare
   v_event events;
   v_entry waitlist_entries;
@@ -80,7 +85,7 @@ begin
      order by e.event_id
   loop
     v_free := free_seats(v_event.seats_count, v_event.capacity, v_event.booked_count, v_event.held_count);
-    while v_free > 0 loop
+    while v_free > 0 and v_promoted < p_limit loop
       v_entry := next_waiter(v_event.event_id, v_event.waitlist_policy, v_free,
                              least(v_event.capacity, v_event.seats_count), p_user_seats_max);
       exit when v_entry.entry_id is null;
@@ -132,9 +137,13 @@ begin
     into v_outcomes
     from unnest(p_event_ids, p_entry_ids, p_user_ids, p_seats) with ordinality c (event_id, entry_id, user_id, seats, n)
     left join events e on e.event_id = c.event_id and e.deleted_at is null
-    -- Compared so that no index beginning with event_id fits: before the first ANALYZE the planner might take that one.
-    left join waitlist_entries w
-      on w.user_id = c.user_id and w.event_id is not distinct from c.event_id and w.status = 'waiting'
+    -- Compared so that no index beginning with event_id fits, and apart so that each is looked up: before the first
+    -- ANALYZE the planner takes any index for good enough.
+    left join lateral (
+      select x.entry_id from waitlist_entries x
+       where x.user_id = c.user_id and x.event_id is not distinct from c.event_id
+         and x.status = 'waiting' and x.ticket > 0
+       limit 1) w on true
     left join waitlist_entries m on p_again and m.entry_id = c.entry_id and m.event_id = c.event_id;
 
   insert into waitlist_entries (entry_id, event_id, user_id, requested_seats, ticket, created_at, updated_at)
@@ -177,7 +186,7 @@ declare
 begin
   perform settle_events(array[p_event_id], v_at, p_user_seats_max);
   update waitlist_entries set status = 'left', updated_at = v_at
-   where user_id = p_user_id and event_id is not distinct from p_event_id and status = 'waiting';
+   where user_id = p_user_id and event_id is not distinct from p_event_id and status = 'waiting' and ticket > 0;
   if not found then
     return false;
   end if;

@@ -2,7 +2,7 @@
 -- The waiting entry of a user with its live place; no row when the user does not wait.
 select w.entry_id, w.event_id, queue_position(w.event_id, w.ticket) as position, w.requested_seats, w.status, w.created_at
   from waitlist_entries w
- where w.event_id = $1 and w.user_id = $2 and w.status = 'waiting';
+ where w.event_id = $1 and w.user_id = $2 and w.status = 'waiting' and w.ticket > 0;
 
 -- name: list_waiting
 -- A page of the queue in the order of service.

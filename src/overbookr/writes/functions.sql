@@ -12,12 +12,15 @@ begin
   return clock_timestamp();
 end $$;
 
+-- Whether seats can be had: the status, the sale window, and that the show has not begun. Not in SQL, which would be
+-- inlined: the planner would then look for events by their start instead of by their id.
 create or replace function event_is_on_sale(
   p_status text, p_start_time timestamptz, p_sales_open_at timestamptz, p_sales_close_at timestamptz, p_at timestamptz
-) returns boolean language sql immutable as $$
-  select p_status = 'on_sale' and p_start_time > p_at
-     and coalesce(p_sales_open_at <= p_at, true) and coalesce(p_sales_close_at > p_at, true)
-$$;
+) returns boolean language plpgsql immutable as $$
+begin
+  return p_status = 'on_sale' and p_start_time > p_at
+     and coalesce(p_sales_open_at <= p_at, true) and coalesce(p_sales_close_at > p_at, true);
+end $$;
 
 -- A UUIDv7 for rows that no request made (promotions): 48 bits of milliseconds, the rest random.
 create or replace function new_id(p_at timestamptz) returns uuid language sql volatile as $$
@@ -81,20 +84,24 @@ begin
 end $$;
 
 -- Brings locked events up to p_at: overdue holds end, and waiters get what they are owed before anyone else is
--- answered. Expiry is thereby a fact at every decision, with every worker stopped. Returns false when a backlog of
--- overdue holds was too large for one transaction; the next call goes on with it.
+-- answered. Expiry is thereby a fact at every decision, with every worker stopped. Both are bounded, so that a backlog
+-- cannot outlast the statement timeout and be rolled back for ever: false says that more is left, and that nothing may
+-- be decided before another call, in a transaction of its own, has gone on with it.
 create or replace function settle_events(p_event_ids uuid[], p_at timestamptz, p_user_seats_max integer)
 returns boolean language plpgsql as $$
 declare
-  v_limit constant integer := 5000;
-  v_ended bigint := expire_due_holds(p_event_ids, p_at, v_limit);
+  v_holds_max constant integer := 5000;
+  v_promotions_max constant integer := 50;
 begin
-  perform promote_waiters(p_event_ids, p_at, p_user_seats_max);
-  return v_ended < v_limit;
+  if expire_due_holds(p_event_ids, p_at, v_holds_max) = v_holds_max then
+    return false;
+  end if;
+  return promote_waiters(p_event_ids, p_at, p_user_seats_max, v_promotions_max) < v_promotions_max;
 end $$;
 
 -- One batch, one transaction, one fsync, one row of outcome per command. Commands of a batch are disjoint in
--- seats and in (event, user), which the batcher sees to; `p_again` says that an earlier try of the same batch
+-- seats and in (event, user), which the batcher sees to. One row `unsettled` instead says that a backlog was worked on
+-- and no command was looked at: commit and call again. `p_again` says that an earlier try of the same batch
 -- lost its connection while committing, so that what it did is recognised by the ids it brought.
 -- Locks: the events of p_lock_event_ids, which must be those of all commands.
 create or replace function write_batch_v1(
@@ -113,9 +120,8 @@ declare
 begin
   v_at := lock_events(p_lock_event_ids);
   if not settle_events(p_lock_event_ids, v_at, p_user_seats_max) then
-    perform expire_wanted_seats(
-      (select array_agg(p_hold_event_ids[c.command] order by c.n)
-         from unnest(p_hold_seat_commands) with ordinality c (command, n)), p_hold_seat_nos, v_at);
+    return query select 'unsettled'::text, 0, 'unsettled'::text, null::uuid, v_at, null::timestamptz, null::text[], null::text[];
+    return;
   end if;
   if cardinality(p_cancel_event_ids) > 0 then
     return query select 'cancel'::text, c.* from cancel_bookings(
@@ -140,22 +146,26 @@ begin
   end if;
 end $$;
 
--- The worker's share: settles up to p_limit events that have overdue holds or waiters for whom seats are free.
--- Returns how many, or p_limit when more is left to do. Two workers at once are harmless: the second finds the events
--- settled when it gets the lock.
+-- The worker's share: settles up to p_limit events that have overdue holds or a waiter who can be served. Returns how
+-- many, or p_limit when more is left to do. Two workers at once are harmless: the second finds the events settled when
+-- it gets the lock.
 create or replace function settle_due_events_v1(p_limit integer, p_user_seats_max integer)
 returns integer language plpgsql as $$
 declare
+  v_at timestamptz := clock_timestamp();
   v_event_ids uuid[];
 begin
   select array_agg(d.event_id) into v_event_ids
-    from (select h.event_id from holds h where h.status = 'active' and h.expires_at <= clock_timestamp()
+    from (select h.event_id from holds h where h.status = 'active' and h.expires_at <= v_at
           union
           select e.event_id from events e
            where e.waiting_count > 0 and e.deleted_at is null and e.waitlist_mode = 'auto'
-             and event_is_on_sale(e.status, e.start_time, e.sales_open_at, e.sales_close_at, clock_timestamp())
+             and event_is_on_sale(e.status, e.start_time, e.sales_open_at, e.sales_close_at, v_at)
              and least(e.capacity, e.seats_count) > e.booked_count + e.held_count
-          order by 1 limit p_limit) d;
+             and (next_waiter(e.event_id, e.waitlist_policy,
+                              free_seats(e.seats_count, e.capacity, e.booked_count, e.held_count),
+                              least(e.capacity, e.seats_count), p_user_seats_max)).entry_id is not null
+          limit p_limit) d;
   if v_event_ids is null then
     return 0;
   end if;

@@ -6,6 +6,7 @@ Commands come back as outcomes, one each; a refused command is an outcome and sp
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
@@ -95,6 +96,8 @@ class Lane:
         for attempt in range(limits.RETRIES_MAX + 1):
             try:
                 return await self._write(commands, again=again)
+            except LaneBusy:
+                raise
             except Exception as error:
                 last = attempt == limits.RETRIES_MAX
                 if errors.is_outcome_unknown(error):
@@ -119,15 +122,18 @@ class Lane:
         for place, command in enumerate(commands):
             places[_KINDS[type(command)]].append(place)
         arguments = _arguments(commands, places)
+        event_ids = sorted({command.event_id for command in commands})
+        ends_at = time.monotonic() + limits.LANE_WAIT_SECONDS_MAX
         async with acquire(self._pool, limits.LANE_WAIT_SECONDS_MAX) as connection:
-            rows = await connection.fetch(
-                _QUERIES.write_batch,
-                sorted({command.event_id for command in commands}),
-                self._user_seats_max,
-                self._time_to_live,
-                again,
-                *arguments,
-            )
+            while True:
+                rows = await connection.fetch(
+                    _QUERIES.write_batch, event_ids, self._user_seats_max, self._time_to_live, again, *arguments
+                )
+                if not rows or rows[0][0] != "unsettled":
+                    break
+                # A backlog was worked on, and no command was looked at.
+                if time.monotonic() > ends_at:
+                    raise LaneBusy
         outcomes: list[Outcome | Exception | None] = [None] * len(commands)
         for kind, number, outcome, row_id, at, until, seat_nos, statuses in rows:
             place = places[kind][number - 1]

@@ -45,7 +45,8 @@ def read_hold(
         case "hold_placed":
             return HoldPlaced(row_id, until, command.seat_nos)
         case "hold_replayed":
-            return HoldPlaced(row_id, until, tuple(seat_nos or ()), replayed=True)
+            # Without a key it was not the client who asked again, but we, after a lost connection.
+            return HoldPlaced(row_id, until, tuple(seat_nos or ()), replayed=command.idempotency_key is not None)
         case "seats_unavailable":
             pairs = zip(seat_nos or (), statuses or (), strict=True)
             return SeatsTaken(tuple(SeatConflict(seat_no, status) for seat_no, status in pairs))

@@ -72,7 +72,8 @@ create table events (
   constraint never_taken_beyond_seats check (booked_count + held_count <= seats_count),
   constraint never_taken_beyond_capacity check (booked_count + held_count <= capacity)
 ) with (fillfactor = 50);                             -- a hot row: room on its page keeps its updates in place
-create index events_by_start on events (start_time, event_id) where deleted_at is null;
+create index events_by_start on events (start_time);
+create index events_with_waiters on events (event_id) where waiting_count > 0;
 
 -- One immutable document a seating plan; seats carry what the rules need of it.
 create table charts (
@@ -130,7 +131,8 @@ create table holds (
   constraint hold_expires_after_it_starts check (expires_at > created_at)
 ) with (fillfactor = 80);
 create index active_holds_by_expiry on holds (expires_at, event_id) where status = 'active';
-create index active_holds_by_user on holds (user_id, event_id) where status = 'active';
+-- The second condition always holds; it keeps the index to the statement that states it too.
+create index active_holds_by_user on holds (user_id, event_id) where status = 'active' and expires_at > created_at;
 create unique index one_hold_per_idempotency_key on holds (user_id, event_id, idempotency_key)
   where idempotency_key is not null;
 
@@ -148,9 +150,11 @@ create table waitlist_entries (
   constraint waitlist_status_is_known check (status in ('waiting', 'promoted', 'left')),
   constraint waiter_wants_seats check (requested_seats > 0)
 );
-create unique index one_waiting_entry_per_user on waitlist_entries (user_id, event_id) where status = 'waiting';
-create index waiting_by_size on waitlist_entries (event_id, requested_seats, ticket) where status = 'waiting';
-create index waiting_by_ticket on waitlist_entries (event_id, ticket) where status = 'waiting';
+-- Tickets begin at 1. The conditions beyond the status keep each of these to the statements that state them too.
+create unique index one_waiting_entry_per_user on waitlist_entries (user_id, event_id)
+  where status = 'waiting' and ticket > 0;
+create index waiting_by_size on waitlist_entries (event_id, requested_seats, ticket)
+  where status = 'waiting' and requested_seats > 0;
 
 create table bookings (
   booking_id uuid not null,
