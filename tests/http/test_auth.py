@@ -63,12 +63,12 @@ def sign(
 
 
 def forgeries(key: bytes) -> dict[str, str]:
-    good = sign(key)
-    head, body, signature = good.split(".")
-    now = int(time.time())
-    last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    other_spelling = signature[:-1] + last[last.index(signature[-1]) + 1]
-    changed_body = encode(claims(sub=str(uuid.uuid4())))
+    """What an attacker might send, by what is wrong with it."""
+    return forged_signatures(key) | forged_claims(key) | broken_tokens(key)
+
+
+def forged_signatures(key: bytes) -> dict[str, str]:
+    _, body, signature = sign(key).split(".")
     no_key = {"kid": "../../dev/null"}
     return {
         "alg none, no signature": f"{encode({'alg': 'none', 'typ': TOKEN_TYPE})}.{body}.",
@@ -91,6 +91,12 @@ def forgeries(key: bytes) -> dict[str, str]:
         "crit that nobody knows": sign(key, header={"crit": ["exp"], "b64": False}),
         "header typ JWT": sign(key, header={"typ": "JWT"}),
         "header typ absent": sign(key, header={"typ": None}),
+    }
+
+
+def forged_claims(key: bytes) -> dict[str, str]:
+    now = int(time.time())
+    return {
         "wrong aud": sign(key, aud="another service"),
         "aud absent": sign(key, aud=None),
         "aud list": sign(key, aud=[AUDIENCE, "another service"]),
@@ -119,6 +125,16 @@ def forgeries(key: bytes) -> dict[str, str]:
         "ver a text": sign(key, ver="1"),
         "ver true": sign(key, ver=True),
         "a claim for the role instead": sign(key, ver=2, role="admin"),
+    }
+
+
+def broken_tokens(key: bytes) -> dict[str, str]:
+    good = sign(key)
+    head, body, signature = good.split(".")
+    last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    other_spelling = signature[:-1] + last[last.index(signature[-1]) + 1]
+    changed_body = encode(claims(sub=str(uuid.uuid4())))
+    return {
         "body of another user": f"{head}.{changed_body}.{signature}",
         "body a list": sign(key, payload=[1]),
         "body no JSON": sign(key, payload=b"nope"),
