@@ -43,7 +43,7 @@ from overbookr.mail.ticket import derive_ticket_key
 from overbookr.operations.readiness import Readiness
 from overbookr.operations.routes import OPEN
 from overbookr.operations.routes import routes as operations_routes
-from overbookr.processes import SUPERVISOR_VARIABLE, end_with_parent
+from overbookr.processes import SUPERVISOR_VARIABLE, collect_garbage_rarely, end_with_parent
 from overbookr.seats.maps import SeatMaps
 from overbookr.seats.routes import routes as seat_routes
 from overbookr.seats.store import SeatStore
@@ -143,6 +143,7 @@ def build_application(settings: Settings, dsn: str) -> Front:
             stack.push_async_callback(standings[0].stop)
             app.state.maps.start()
             stack.push_async_callback(app.state.maps.stop)
+            collect_garbage_rarely()
             yield
             app.state.readiness.draining = True
             forget_process(os.getpid())

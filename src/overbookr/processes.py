@@ -1,6 +1,7 @@
 """What the processes of one Overbookr owe each other."""
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -20,3 +21,14 @@ def end_with_parent(parent: int | None = None) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:
         os.kill(os.getpid(), signal.SIGTERM)
+
+
+def collect_garbage_rarely() -> None:
+    """Leave what start-up made out of garbage collection, and look for cycles less often than Python does by itself.
+
+    What a request makes dies by its reference counts. Looking through everything after each 700 new objects cost a
+    tenth of an API process's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
