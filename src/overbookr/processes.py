@@ -11,16 +11,18 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent(parent: int | None = None) -> None:
-    """Have the kernel end this process (SIGTERM) when its parent dies, however that happens. Linux only.
+    """Have the kernel kill this process when its parent dies, however that happens. Linux only.
+
+    With SIGKILL: dying at any point is safe, and an orderly stop may wait for a parent that is no more.
 
     `parent` is the pid it was started by, for a process that may come to this only after its parent has gone.
     """
     if sys.platform != "linux":
         return
     parent = os.getppid() if parent is None else parent
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def collect_garbage_rarely() -> None:
