@@ -50,7 +50,7 @@ async def test_a_fresh_directory_gets_a_private_durable_server(tmp_path: Path) -
             "listen_addresses": "",
             "server_encoding": "UTF8",
             "data_checksums": "on",
-            "max_connections": "100",
+            "max_connections": "300",
             "max_wal_size": "2GB",
         }
         locale = await connection.fetchrow(
