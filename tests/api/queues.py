@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+
 from tests.api.answers import accepted
 from tests.house.world import Someone, World
 

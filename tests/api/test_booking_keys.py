@@ -5,6 +5,7 @@ from collections import Counter
 
 import httpx
 import pytest
+
 from tests.api.answers import accepted
 from tests.house.world import Someone, World, code_of
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.api.answers import accepted, is_id, time_of
 from tests.house.world import World, code_of
 

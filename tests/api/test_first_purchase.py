@@ -1,6 +1,7 @@
 """The path that everyone walks: look, hold, book, cancel."""
 
 import pytest
+
 from tests.house.world import World, code_of
 
 pytestmark = pytest.mark.anyio

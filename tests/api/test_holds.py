@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.api.answers import accepted, is_id, time_of
 from tests.api.bodies import assert_refused, spoilt
 from tests.house.world import Someone, World, code_of

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.api.answers import accepted
 from tests.api.schema import faults_of
 from tests.api.test_seating_plan import house_of

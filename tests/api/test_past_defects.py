@@ -26,6 +26,7 @@ import uuid
 from typing import Any
 
 import pytest
+
 from tests.api.answers import accepted, links_of
 from tests.api.queues import organise
 from tests.house.world import FAR_AWAY, World, code_of

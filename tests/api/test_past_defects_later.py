@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+
 from tests.api.answers import accepted
 from tests.api.queues import organise, waiters
 from tests.house.postgres import PostgresServer

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from tests.api.answers import accepted
 from tests.api.queues import leave, organise, position, seats_of, sold_out, waiters
 from tests.house.world import World, code_of

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.api.answers import accepted
 from tests.house.world import World, code_of
 

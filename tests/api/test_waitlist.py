@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+
 from tests.api.answers import accepted, is_id, links_of, time_of
 from tests.api.bodies import assert_refused, spoilt
 from tests.api.queues import leave, organise, place, position, seats_of, sold_out, waiters

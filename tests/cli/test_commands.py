@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
 from tests.house.serving import Served, environment, serve
 
 PLAN = Path(__file__).parents[2] / "src" / "overbookr" / "seats" / "plans" / "theatre.json"

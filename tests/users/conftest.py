@@ -8,8 +8,6 @@ import httpx
 import pytest
 from litestar import Litestar
 from litestar.middleware import DefineMiddleware
-from tests.house.postgres import PostgresServer
-from tests.http.conftest import serving
 
 from overbookr.batching import MicroBatcher
 from overbookr.database.pool import Pool, open_pool
@@ -21,6 +19,8 @@ from overbookr.users.passwords import Passwords
 from overbookr.users.routes import routes
 from overbookr.users.store import UserStore
 from overbookr.users.tokens import TokenIssuer
+from tests.house.postgres import PostgresServer
+from tests.http.conftest import serving
 
 SECRET = b"7d0f1c52a9e84b3f86c1d27e5a904b3cf18e6d2a"
 PASSWORD = "correct horse battery"
