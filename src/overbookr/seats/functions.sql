@@ -2,10 +2,10 @@
 -- waiters in the same transaction.
 
 -- A seat's status at this instant, by the database clock: expiry is a fact, not a job.
-create or replace function now_status(p_status text, p_hold_expires_at timestamptz, p_kept boolean)
-returns text language sql volatile as $$
+create or replace function now_status(p_status text, p_hold_expires_at timestamptz, p_kept boolean, p_at timestamptz)
+returns text language sql immutable as $$
   select case
-           when p_status = 'held' and p_hold_expires_at <= clock_timestamp() then case when p_kept then 'held' else 'available' end
+           when p_status = 'held' and p_hold_expires_at <= p_at then case when p_kept then 'held' else 'available' end
            when p_status = 'available' and p_kept then 'held'
            else p_status
          end

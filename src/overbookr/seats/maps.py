@@ -66,7 +66,11 @@ class SeatMaps:
         kept = self._kept.get(look)
         if kept is None or kept.state != state:
             read = self._store.seat_list if look.kind is MapKind.SEATS else self._store.availability
-            kept = self._kept[look] = SeatMap(state, await read(look.event_id, state))
+            # It may be newer than the state that was asked for; it says itself what it was drawn from.
+            kept = await read(look.event_id)
+            if kept is None:
+                return None
+            self._kept[look] = kept
         self._kept.move_to_end(look)
         while len(self._kept) > limits.MAPS_KEPT_MAX:
             self._kept.popitem(last=False)

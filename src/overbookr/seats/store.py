@@ -1,19 +1,21 @@
 """Runs the seats' SQL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from overbookr import limits
-from overbookr.database.pool import Pool, acquire
+from overbookr.database.pool import Connection, Pool, acquire
 from overbookr.database.sql import load_queries
 from overbookr.ids import new_id
 from overbookr.seats.model import (
     Availability,
     PlanReplaced,
     Seat,
+    SeatMap,
     SeatMapState,
     SeatRefusal,
     SeatsRefused,
@@ -39,21 +41,36 @@ class SeatStore:
             rows = await connection.fetch(_QUERIES.map_states, list(event_ids))
         return {event_id: SeatMapState(*state) for event_id, *state in rows}
 
-    async def seat_list(self, event_id: UUID, state: SeatMapState) -> bytes:
-        """Every seat in natural order, as JSON."""
-        async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
+    async def seat_list(self, event_id: UUID) -> SeatMap | None:
+        """Every seat in natural order, as JSON; None when there is no such event."""
+        async with self._one_version(event_id) as (connection, state):
+            if state is None:
+                return None
             rows = await connection.fetch(_QUERIES.list_seats, event_id, state.kept)
-        return _encode([Seat(*row) for row in rows])
+        return SeatMap(state, _encode([Seat(*row) for row in rows]))
 
-    async def availability(self, event_id: UUID, state: SeatMapState) -> bytes:
-        """The sparse availability document, as JSON."""
-        async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
+    async def availability(self, event_id: UUID) -> SeatMap | None:
+        """The sparse availability document, as JSON; None when there is no such event."""
+        async with self._one_version(event_id) as (connection, state):
+            if state is None:
+                return None
             rows = await connection.fetch(_QUERIES.list_taken_seats, event_id, state.kept)
         taken: dict[str, list[str]] = {"held": [], "booked": [], "blocked": []}
         for seat_no, status in rows:
             taken[status].append(seat_no)
         available = state.seats_count - len(taken["held"]) - len(taken["booked"])
-        return _encode(Availability(event_id, state.version, state.chart_version, available, **taken))
+        document = Availability(event_id, state.version, state.chart_version, available, **taken)
+        return SeatMap(state, _encode(document))
+
+    @asynccontextmanager
+    async def _one_version(self, event_id: UUID) -> AsyncIterator[tuple[Connection, SeatMapState | None]]:
+        """One snapshot and one instant, so that a map is all of the version that it says it is of."""
+        async with (
+            acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            row = await connection.fetchrow(_QUERIES.map_states, [event_id])
+            yield connection, None if row is None else SeatMapState(*tuple(row)[1:])
 
     async def chart(self, event_id: UUID, *, organiser: bool) -> tuple[int, str | None] | None:
         """Version and JSON of the chart; no document when the event has no plan; None when there is no event."""
