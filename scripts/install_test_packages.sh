@@ -5,6 +5,7 @@ set -u
 missing=()
 command -v wrk >/dev/null || missing+=(wrk)
 [ -x /usr/lib/postgresql/15/bin/postgres ] || missing+=(postgresql-15)
+compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
   echo "Not installed (needs root and apt): ${missing[*]}; tests that need them are skipped." >&2

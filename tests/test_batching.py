@@ -124,10 +124,16 @@ async def test_items_that_share_a_key_never_meet_and_keep_their_order() -> None:
 
 
 async def test_every_key_sees_its_items_in_the_order_of_arrival() -> None:
-    slate = Slate(closed=False)
-    items = [(" ".join({f"k{n * 7 % 5}", f"k{n * 3 % 4}"}), str(n)) for n in range(400)]
+    slate = Slate()
+    items = [(" ".join({f"k{n * 7 % 11}", f"k{n * 3 % 8}"}), str(n)) for n in range(400)]
     async with running(slate.flush, batch_max=7) as batcher:
-        await asyncio.gather(*await queued(batcher, *items))
+        first = await queued(batcher, *items[:1])
+        await slate.begun.wait()
+        rest = await queued(batcher, *items[1:])
+        slate.closed = False
+        slate.gate.release()
+        await asyncio.gather(*first, *rest)
+    assert sum(len(batch) > 1 for batch in slate.batches) > 50, "had all been alone, this would show nothing"
     for batch in slate.batches:
         taken = [key for item in batch for key in keys_of(item)]
         assert len(taken) == len(set(taken)), "two items of a batch share a key"
@@ -166,7 +172,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
         await slate.begun.wait()
         waiting = await queued(batcher, ("a", "1"), ("b", "2"))
         with pytest.raises(QueueFull):
-            await batcher.submit(("c", "3"))
+            await asyncio.wait_for(batcher.submit(("c", "3")), 5)
         for _ in range(3):
             slate.gate.release()
         await asyncio.gather(*away, *waiting)

@@ -22,11 +22,27 @@ PLAN_SECONDS_MAX = 30.0
 PRINCIPAL_BATCH_MAX = 256
 PRINCIPAL_QUEUE_MAX = 8192
 
+# Overload, for each API process: requests in hand at once. When answers have become slower than the target, the limit
+# comes down to what is served within it, but not below the floor.
+IN_FLIGHT_MAX = 256
+IN_FLIGHT_FLOOR = 96
+IN_FLIGHT_TARGET_SECONDS = 0.1
+READS_PERCENT_MAX = 75
+OVERLOAD_LOOK_SECONDS = 0.25
+# A refusal is answered after a pause, so that those who come back at once do so no more often than this.
+REFUSAL_PAUSE_SECONDS = 1.0
+REFUSALS_PAUSED_MAX = 4096
+RETRY_AFTER_SECONDS_MAX = 3
+
 # Background duties.
 SETTLE_EVENTS_PER_ROUND_MAX = 200
 SETTLE_PERIOD_SECONDS = 1.0
 
+POOL_LOOK_SECONDS = 1.0
+
 STOP_SECONDS_MAX = 15.0
 
 assert LANE_WAIT_SECONDS_MAX < STOP_SECONDS_MAX, "a queued command is answered before a stopping process ends"
+assert IN_FLIGHT_FLOOR < IN_FLIGHT_MAX <= LANE_QUEUE_COMMANDS_MAX, "whoever was let in finds room in a lane"
+assert IN_FLIGHT_TARGET_SECONDS < LANE_WAIT_SECONDS_MAX
 assert BATCH_COMMANDS_MAX <= LANE_QUEUE_COMMANDS_MAX

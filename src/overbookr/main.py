@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Litestar, Response, Router
+from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -29,10 +30,12 @@ from overbookr.events.routes import routes as event_routes
 from overbookr.events.store import EventStore
 from overbookr.holds.routes import routes as hold_routes
 from overbookr.holds.store import HoldStore
+from overbookr.http.admission import Admission, Kind
 from overbookr.http.auth import PrincipalMiddleware, TokenVerifier, check_policies
 from overbookr.http.body import StrictRequest
 from overbookr.http.failures import EXCEPTION_HANDLERS, AnyRequest, answer_overload
 from overbookr.http.front import Front
+from overbookr.http.options import options_of
 from overbookr.http.problem import problem
 from overbookr.http.rate_limits import RateLimits
 from overbookr.mail.delivery import post_of, sender_of
@@ -43,7 +46,7 @@ from overbookr.mail.ticket import derive_ticket_key
 from overbookr.operations.readiness import Readiness
 from overbookr.operations.routes import OPEN
 from overbookr.operations.routes import routes as operations_routes
-from overbookr.processes import SUPERVISOR_VARIABLE, collect_garbage_rarely, end_with_parent
+from overbookr.processes import SUPERVISOR_VARIABLE, collect_garbage_rarely, drain_before_stopping, end_with_parent
 from overbookr.seats.maps import SeatMaps
 from overbookr.seats.routes import routes as seat_routes
 from overbookr.seats.store import SeatStore
@@ -51,8 +54,10 @@ from overbookr.settings import Settings, load_settings
 from overbookr.telemetry import (
     configure_logging,
     count_duty_work,
+    count_refused,
     forget_process,
     observe_batch,
+    set_connections_in_use,
     set_invariant_violations,
     set_queue_depth,
 )
@@ -74,7 +79,7 @@ FUNCTION_SOURCES = [
     for room in ("writes", "holds", "waitlist", "events", "seats", "bookings", "audit")
 ]
 
-ROUTES: Sequence[ControllerRouterHandler] = [
+_HANDLERS: Sequence[HTTPRouteHandler] = [
     *user_routes,
     *event_routes,
     *seat_routes,
@@ -85,6 +90,7 @@ ROUTES: Sequence[ControllerRouterHandler] = [
     *operations_routes,
     *ui_routes,
 ]
+ROUTES: Sequence[ControllerRouterHandler] = [*options_of(_HANDLERS), *_HANDLERS]
 
 OPENAPI = OpenAPIConfig(
     title="Overbookr",
@@ -114,6 +120,7 @@ def build_application(settings: Settings, dsn: str) -> Front:
     standings: list[MicroBatcher[UUID, tuple[int, str] | None]] = []
 
     writers: list[Writer] = []
+    fronts: list[Front] = []
 
     def observe_writes(size: int) -> None:
         observe_batch("writes", size)
@@ -121,6 +128,10 @@ def build_application(settings: Settings, dsn: str) -> Front:
 
     async def read_standing(user_id: UUID) -> tuple[int, str] | None:
         return await standings[0].submit(user_id)
+
+    def begin_drain() -> None:
+        app.state.readiness.draining = True
+        fronts[0].draining = True
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -143,6 +154,9 @@ def build_application(settings: Settings, dsn: str) -> Front:
             stack.push_async_callback(standings[0].stop)
             app.state.maps.start()
             stack.push_async_callback(app.state.maps.stop)
+            stack.push_async_callback(_stop, asyncio.create_task(_watch_pools(reads, writes)))
+            if settings.drain_seconds:
+                drain_before_stopping(settings.drain_seconds, begin_drain)
             collect_garbage_rarely()
             yield
             app.state.readiness.draining = True
@@ -164,9 +178,8 @@ def build_application(settings: Settings, dsn: str) -> Front:
         logging_config=None,
     )
     check_policies(app)
-    return Front(
-        app, cors_origins=settings.cors_origin_list, transport_security=settings.base_url.startswith("https://")
-    )
+    fronts.append(_front(app, settings))
+    return fronts[0]
 
 
 async def run_duties(dsn: str, settings: Settings, stop: asyncio.Event) -> None:
@@ -228,6 +241,15 @@ async def open_audit(dsn: str, settings: Settings) -> AsyncIterator[AuditStore]:
         yield AuditStore(reads)
 
 
+def _front(app: Litestar, settings: Settings) -> Front:
+    return Front(
+        app,
+        cors_origins=settings.cors_origin_list,
+        transport_security=settings.base_url.startswith("https://"),
+        admission=Admission(report=_report_refused),
+    )
+
+
 def _fill_state(app: Litestar, settings: Settings, reads: Pool, writes: Pool, users: UserStore, writer: Writer) -> None:
     """What the routes find in the application's state."""
     user_seats_max = settings.user_max_seats_per_event
@@ -266,6 +288,25 @@ def _standing_reader(users: UserStore) -> MicroBatcher[UUID, tuple[int, str] | N
         wait_seconds_max=limits.READ_WAIT_SECONDS_MAX,
         observe=lambda size: observe_batch("standings", size),
     )
+
+
+def _report_refused(refused: list[int]) -> None:
+    for kind in Kind:
+        if refused[kind]:
+            count_refused(kind.name.lower(), refused[kind])
+
+
+async def _watch_pools(reads: Pool, writes: Pool) -> None:
+    """Keep the metric of connections in use up to date; a connection that never comes back shows there."""
+    while True:
+        for name, pool in (("reads", reads), ("writes", writes)):
+            set_connections_in_use(name, pool.get_size() - pool.get_idle_size())
+        await asyncio.sleep(limits.POOL_LOOK_SECONDS)
+
+
+async def _stop(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _answer_unknown_outcome(request: AnyRequest, error: Exception) -> Response[Any]:

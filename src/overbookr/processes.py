@@ -1,10 +1,12 @@
 """What the processes of one Overbookr owe each other."""
 
+import asyncio
 import ctypes
 import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 SUPERVISOR_VARIABLE = "OVERBOOKR_SUPERVISOR"
 _PR_SET_PDEATHSIG = 1
@@ -34,3 +36,23 @@ def collect_garbage_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def drain_before_stopping(seconds: float, begin: Callable[[], None]) -> None:
+    """On SIGTERM call `begin`, go on serving for `seconds`, and only then stop as SIGINT would have stopped at once.
+
+    Further SIGTERMs change nothing: service managers send it to every process of a service, and so does its supervisor.
+    To be called in the running loop whose server has its own handlers in place already.
+    """
+    loop = asyncio.get_running_loop()
+    begun = False
+
+    def drain() -> None:
+        nonlocal begun
+        if begun:
+            return
+        begun = True
+        begin()
+        loop.call_later(seconds, os.kill, os.getpid(), signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGTERM, drain)

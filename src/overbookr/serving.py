@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -106,7 +107,7 @@ def serve(settings: Settings, *, welcome: Callable[[str], None] | None = None) -
         os.environ["OVERBOOKR_DATABASE_URL"] = dsn
         os.environ["OVERBOOKR_DATA_DIR"] = str(settings.data_dir)
         os.environ[SUPERVISOR_VARIABLE] = str(os.getpid())
-        prepare_metrics_directory(settings.data_dir / f"metrics-{settings.port}")
+        metrics = prepare_metrics_directory(settings.data_dir, settings.port)
         duties = _DutiesProcess() if settings.duties == "on" else None
         announcer = threading.Thread(target=_announce_when_ready, args=(settings, started), daemon=True)
         announcer.start()
@@ -115,6 +116,7 @@ def serve(settings: Settings, *, welcome: Callable[[str], None] | None = None) -
         finally:
             if duties is not None:
                 duties.stop()
+            shutil.rmtree(metrics, ignore_errors=True)
     finally:
         if keeper is not None:
             keeper.stop()
@@ -166,7 +168,7 @@ def _api_server(settings: Settings) -> Any:
         log_level=LogLevels.debug if settings.log_level == "debug" else LogLevels.warning,
         respawn_failed_workers=True,
         respawn_interval=0.5,
-        workers_kill_timeout=int(limits.STOP_SECONDS_MAX) - 5,
+        workers_kill_timeout=int(limits.STOP_SECONDS_MAX) - 5 + settings.drain_seconds,
     )
 
 
@@ -220,14 +222,16 @@ class _DatabaseKeeper:
                 continue
             log.error("database_died", pid=self._server.postmaster_pid)
             try:
-                successor = asyncio.run(ensure_running(self._server.data_dir))
+                self._restart()
             except Exception:
                 log.exception("database_not_restarted")
-                continue
-            # The old membership goes only now, so that nobody takes the new server for unused.
-            asyncio.run(self._server.stop())
-            self._server = successor
-            log.warning("database_restarted", pid=successor.postmaster_pid)
+
+    def _restart(self) -> None:
+        predecessor = self._server
+        self._server = asyncio.run(ensure_running(predecessor.data_dir))
+        log.warning("database_restarted", pid=self._server.postmaster_pid)
+        # The old membership goes only now, so that nobody takes the new server for unused.
+        asyncio.run(predecessor.stop())
 
 
 def _is_running(pid: int) -> bool:

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     lanes: int = Field(2, ge=1, le=32, description="Write lanes a process has, one connection each.")
     read_connections: int = Field(4, ge=1, le=64)
     statement_cache: bool = Field(True, description="Off behind PgBouncer in transaction mode.")
+    drain_seconds: int = Field(
+        0, ge=0, le=300, description="How long a process that was told to stop still serves while /readyz says 503."
+    )
     duties: Literal["on", "off"] = Field("on", description="Whether serve runs the background duties too.")
 
     jwt_secret: SecretStr | None = Field(

@@ -4,6 +4,7 @@ With several worker processes, `prepare_metrics_directory` must run before they 
 them must count nothing itself before that.
 """
 
+import hashlib
 import logging
 import os
 import re
@@ -122,6 +123,7 @@ def configure_logging(level: str = "info") -> None:
 
 # ---------------------------------------------------------------- metrics
 
+_MEMORY: Final = Path("/dev/shm")
 _DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 _REGISTRY: Final = CollectorRegistry()
 
@@ -141,6 +143,19 @@ _BATCH_SIZE = Histogram(
 )
 _QUEUE_DEPTH = Gauge(
     "overbookr_queue_depth", "Items that wait for a batch.", ["queue"], multiprocess_mode="livesum", registry=_REGISTRY
+)
+_REFUSED = Counter(
+    "overbookr_overload_refusals",
+    "Requests refused at the door, by what they were. They are not in the histogram of requests.",
+    ["kind"],
+    registry=_REGISTRY,
+)
+_CONNECTIONS = Gauge(
+    "overbookr_database_connections_in_use",
+    "Connections that are taken out of a pool, by the last look.",
+    ["pool"],
+    multiprocess_mode="livesum",
+    registry=_REGISTRY,
 )
 _DUTY_WORK = Counter("overbookr_duty_work", "Things done by background duties.", ["duty"], registry=_REGISTRY)
 _INVARIANT_VIOLATIONS = Gauge(
@@ -178,6 +193,16 @@ def set_queue_depth(name: str, depth: int) -> None:
     _QUEUE_DEPTH.labels(name).set(depth)
 
 
+def count_refused(kind: str, amount: int) -> None:
+    """Add requests of a kind that were refused at the door."""
+    _REFUSED.labels(kind).inc(amount)
+
+
+def set_connections_in_use(pool: str, connections: int) -> None:
+    """Say how many of this process's connections are taken out of a pool; the metric is the sum over processes."""
+    _CONNECTIONS.labels(pool).set(connections)
+
+
 def count_duty_work(name: str, amount: int) -> None:
     """Add what a run of the duty `name` has done."""
     _DUTY_WORK.labels(name).inc(amount)
@@ -197,14 +222,28 @@ def render_metrics() -> tuple[bytes, str]:
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
-def prepare_metrics_directory(directory: Path) -> None:
-    """Empty the directory and name it in the environment, for the worker processes started after this."""
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True, exist_ok=True)
+def prepare_metrics_directory(data_dir: Path, port: int) -> Path:
+    """Make an empty directory and name it in the environment, for the worker processes started after this.
+
+    In memory where the system offers that, else in the data folder. The files are mapped into each process, and a
+    process that touches a mapped page for which a full disk has no room is killed at once (SIGBUS).
+    """
+    digest = hashlib.sha256(os.fsencode(data_dir.resolve())).hexdigest()[:12]
+    for directory in (_MEMORY / f"overbookr-{os.geteuid()}-{digest}-{port}", data_dir / f"metrics-{port}"):
+        try:
+            shutil.rmtree(directory, ignore_errors=True)
+            # Not one that somebody else has made there meanwhile: that folder is everybody's.
+            directory.mkdir(mode=0o700)
+        except OSError:
+            continue
+        break
+    else:
+        raise OSError(f"no directory for metrics can be made in {data_dir}")
     os.environ[_DIRECTORY_VARIABLE] = str(directory)
     # The library chose where numbers live when it was imported, before the variable was there; forked workers inherit
     # the choice, and numbers in their own memory would be seen by nobody.
     values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
+    return directory
 
 
 def forget_process(pid: int) -> None:

@@ -26,13 +26,14 @@ _SPOILT: dict[str, list[Any]] = {
     "object": [*_NUMBERS, True, "x", NUL, [], {"deep": [{"er": NUL}]}, {NUL: 1}, {"large": "x" * 20_000}],
     "labels": [
         *_NUMBERS, True, "S1", {}, [], [1], [None], [True], [["S1"]], [""], ["  "], [NUL], ["a\nb"], ["a\x7fb"],
-        ["x" * 65], ["S1", "x" * 65], ["x" * 10_000], [Raw('"\\ud800"')], [f"S{number}" for number in range(1001)],
+        ["a\n"], ["x" * 65], ["S1", "x" * 65], ["x" * 10_000], [Raw('"\\ud800"')],
+        [f"S{number}" for number in range(1001)],
     ],
     "choice": [*_NUMBERS, True, [], {}, "", "nonsense", NUL, "ON_SALE"],
     "email": [*_NUMBERS, True, [], {}, "", "  ", "ada", "ada@", "@example.org", "a b@example.org", NUL + "@b.org"],
     "password": [*_NUMBERS, True, [], {}, "", "1234567", "x" * 10_000],
     "role": [*_NUMBERS, True, [], {}],
-    "reason": [*_NUMBERS, True, [], {}, NUL, "x" * 501, "a\nb"],
+    "reason": [*_NUMBERS, True, [], {}, NUL, "x" * 501, "a\nb", "a\n"],
 }  # fmt: skip
 _NOT_AN_OBJECT = [
     b"", b" ", b"null", b"true", b"1", b'"x"', b"[]", b"[{}]", b"{", b"{}}", b'{"a":}', b"\xff\xfe", b'{"a": "\xff"}',

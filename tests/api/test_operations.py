@@ -172,6 +172,53 @@ async def test_the_key_of_a_booking_is_described(world: World) -> None:
         assert parameters["idempotency-key"].get("required", False) is required
 
 
+async def test_every_refusal_of_a_route_has_its_status_described(world: World) -> None:
+    operations = operations_of(await description(world))
+    for route, statuses in {
+        ("POST", "/holds"): {"400", "401", "404", "409", "422", "503"},
+        ("POST", "/bookings"): {"400", "401", "404", "409", "422", "503"},
+        ("DELETE", "/bookings/{booking_id}"): {"401", "404", "409"},
+        ("GET", "/holds/{hold_token}"): {"401", "404", "410"},
+        ("POST", "/events/{event_id}/waitlist"): {"404", "409"},
+        ("PUT", "/events/{event_id}/seating-plan"): {"400", "403", "404", "409"},
+        ("POST", "/users/register"): {"403", "409", "429"},
+        ("POST", "/users/login"): {"401", "429"},
+        ("POST", "/users/refresh"): {"401"},
+        ("PATCH", "/users/me"): {"403", "429"},
+    }.items():
+        assert statuses <= operations[route]["responses"].keys(), route
+    for route, operation in operations.items():
+        assert "content" not in operation["responses"].get("204", {}), route
+    assert "text/csv" in operations["GET", "/analytics/total_bookings"]["responses"]["200"]["content"]
+
+
+async def test_bodies_are_described_as_strictly_as_they_are_judged(world: World) -> None:
+    schemas = (await description(world))["components"]["schemas"]
+    label = schemas["HoldRequest"]["properties"]["seat_nos"]["items"]
+    assert (label["minLength"], label["maxLength"]) == (1, 64)
+    for sound in ("A", "Stalls-A-1", " A", "Ä\u00a0"):
+        assert re.search(label["pattern"], sound), sound
+    for empty in ("", "  ", "\u00a0", "A\nB", "\x00A"):
+        assert not re.search(label["pattern"], empty), empty
+    for name in ("HoldRequest", "BookingRequest", "EventCreation", "EventChange", "RegisterRequest", "JoinRequest"):
+        assert schemas[name]["additionalProperties"] is False
+    assert schemas["RegisterRequest"]["properties"]["role"]["enum"] == ["user", "admin"]
+    assert not re.search(r"x-described", str(schemas))
+
+
+async def test_links_lead_to_operations(world: World) -> None:
+    operations = operations_of(await description(world)).values()
+    ids = {operation["operationId"] for operation in operations}
+    targets = [
+        link["operationId"]
+        for operation in operations
+        for response in operation["responses"].values()
+        for link in response.get("links", {}).values()
+    ]
+    assert len(targets) >= 6
+    assert set(targets) <= ids
+
+
 async def test_bodies_are_described(world: World) -> None:
     for (method, path), operation in operations_of(await description(world)).items():
         takes_none = method in ("GET", "DELETE") or path == "/users/logout"
@@ -266,6 +313,16 @@ async def test_methods_nobody_serves_are_refused(world: World) -> None:
             answer = await world.http.request(method, concrete(template))
             assert code_of(answer) == (405, "method_not_allowed"), (method, template)
             assert methods <= {name.strip() for name in answer.headers["allow"].split(",")}
+
+
+async def test_options_name_every_method_of_a_path(world: World) -> None:
+    served: dict[str, set[str]] = {}
+    for method, template in ROUTES:
+        served.setdefault(template, {"OPTIONS"}).add(method)
+    for template, methods in served.items():
+        answer = await world.http.options(concrete(template))
+        assert answer.status_code == 204
+        assert {name.strip() for name in answer.headers["allow"].split(",")} == methods, template
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from overbookr.database.cluster import Cluster, try_lock
+from overbookr.database.cluster import Cluster
 from overbookr.database.embedded import EmbeddedError, EmbeddedServer, bin_dir, embedded, ensure_running
+from overbookr.database.locks import close_lock, try_lock
 from overbookr.database.pool import assert_durable
 
 pytestmark = pytest.mark.anyio
@@ -220,5 +221,5 @@ async def test_locks_of_this_module_exclude_each_other(data_dir: Path) -> None:
         assert try_lock(two, shared=True)
         assert not try_lock(one)
     finally:
-        os.close(one)
-        os.close(two)
+        close_lock(one)
+        close_lock(two)

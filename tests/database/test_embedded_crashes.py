@@ -12,8 +12,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from overbookr.database.cluster import Cluster, try_lock
+from overbookr.database.cluster import Cluster
 from overbookr.database.embedded import EmbeddedError, EmbeddedServer, embedded, ensure_running
+from overbookr.database.locks import close_lock, try_lock
 from overbookr.database.programs import find_programs
 
 pytestmark = pytest.mark.anyio
@@ -154,7 +155,7 @@ async def test_an_interrupted_creation_is_begun_afresh(tmp_path: Path, hold: Cal
     # initdb itself outlives its caller for a moment and keeps the others out.
     decision = Cluster(tmp_path).open_lock("decision")
     free = try_lock(decision)
-    os.close(decision)
+    close_lock(decision)
     assert _processes_named("initdb", str(home))
     assert not free
     server = await ensure_running(tmp_path)

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
 
+from overbookr.database.errors import is_connection_lost
 from overbookr.database.pool import (
     DurabilityRefused,
     PoolExhausted,
@@ -126,3 +131,51 @@ async def test_an_old_server_is_refused(empty_database: str) -> None:
 async def test_no_server_shows_at_once() -> None:
     with pytest.raises(OSError, match=r".*"):
         await open_pool("postgresql://nobody@/none?host=/nowhere", size=1, application_name="a test")
+
+
+@asynccontextmanager
+async def _line_that_stays_open(dsn: str) -> AsyncIterator[str]:
+    """A DSN that leads to the server by a line which does not end when the server hangs up."""
+    options = parse_qs(urlsplit(dsn).query)
+    socket = f"{options['host'][0]}/.s.PGSQL.{options['port'][0]}"
+
+    async def serve(client_reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        server_reader, server = await asyncio.open_unix_connection(socket)
+
+        async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while data := await reader.read(2**16):
+                writer.write(data)
+
+        back = asyncio.create_task(forward(server_reader, client))
+        await forward(client_reader, server)
+        back.cancel()
+        server.close()
+        client.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listener:
+        port = listener.sockets[0].getsockname()[1]
+        yield f"postgresql://overbookr@127.0.0.1:{port}{urlsplit(dsn).path}?sslmode=disable"
+
+
+async def test_a_session_that_was_ended_while_idle_is_lost_and_not_used_again(empty_database: str) -> None:
+    """The server's farewell has arrived, the end of the connection has not."""
+    administrator = await asyncpg.connect(empty_database)
+    async with (
+        _line_that_stays_open(empty_database) as dsn,
+        await open_pool(dsn, size=1, application_name="a test", write=True) as pool,
+    ):
+        async with acquire(pool, 1) as connection:
+            ended = await connection.fetchval("select pg_backend_pid()")
+        assert await administrator.fetchval("select pg_terminate_backend($1, 5000)", ended)
+        # Each round trip is a turn of the loop, in which the farewell is read.
+        for _ in range(3):
+            await administrator.execute("select 1")
+        with pytest.raises(asyncpg.InternalClientError) as confused:
+            async with acquire(pool, 1) as connection:
+                await connection.fetchval("select 1")
+        assert is_connection_lost(confused.value)
+        async with acquire(pool, 1) as connection:
+            assert await connection.fetchval("select 1") == 1
+        # An orderly end would wait for the server to hang up.
+        pool.terminate()
+    await administrator.close()

@@ -65,10 +65,13 @@ def environment(dsn: str | None, data_dir: Path, settings: dict[str, str]) -> di
 
 
 def serve(dsn: str | None, data_dir: Path, settings: dict[str, str], arguments: Sequence[str] = ()) -> Served:
-    """Start `overbookr serve` and wait until it is ready. `dsn` None: with the embedded PostgreSQL."""
-    port = free_port()
+    """Start `overbookr serve` and wait until it is ready. `dsn` None: with the embedded PostgreSQL.
+
+    On a free port, unless the settings name one.
+    """
+    port = int(settings.get("OVERBOOKR_PORT") or free_port())
     variables = environment(dsn, data_dir, {"OVERBOOKR_PORT": str(port), **settings})
-    with open(data_dir / "serve.log", "wb") as log:
+    with open(data_dir / "serve.log", "ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "overbookr", "serve", *arguments],
             env=variables,

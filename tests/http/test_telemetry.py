@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,17 +101,20 @@ sys.stdin.readline()
 """
 
 
-def test_several_processes_are_summed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_processes_are_summed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     from overbookr import telemetry
 
-    leftover = tmp_path / "metrics" / "counter_1.db"
-    leftover.parent.mkdir()
-    leftover.write_bytes(b"old")
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
     # Preparing changes where this very process keeps its numbers, which the tests after this one must not inherit.
     monkeypatch.setattr(values, "ValueClass", values.ValueClass)
-    telemetry.prepare_metrics_directory(tmp_path / "metrics")
+    directory = telemetry.prepare_metrics_directory(tmp_path, 8080)
+    leftover = directory / "counter_1.db"
+    leftover.write_bytes(b"old")
+    assert telemetry.prepare_metrics_directory(tmp_path, 8080) == directory
     assert not leftover.exists()
+    request.addfinalizer(lambda: shutil.rmtree(directory))
     workers = [
         subprocess.Popen(
             [sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=dict(os.environ)
@@ -134,12 +138,26 @@ def test_several_processes_are_summed(tmp_path: Path, monkeypatch: pytest.Monkey
     assert 'status="200"} 2.0' in telemetry.render_metrics()[0].decode()
 
 
+def test_metrics_lie_in_memory_where_there_is_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mapped files on a full disk kill whoever touches them."""
+    from overbookr import telemetry
+
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
+    monkeypatch.setattr(values, "ValueClass", values.ValueClass)
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    monkeypatch.setattr(telemetry, "_MEMORY", memory)
+    assert telemetry.prepare_metrics_directory(tmp_path, 8080).parent == memory
+    monkeypatch.setattr(telemetry, "_MEMORY", tmp_path / "nowhere")
+    assert telemetry.prepare_metrics_directory(tmp_path, 8080) == tmp_path / "metrics-8080"
+
+
 FORKING = """
-import os, sys
+import os, shutil, sys
 from pathlib import Path
 from overbookr import telemetry
 from overbookr.http import front
-telemetry.prepare_metrics_directory(Path(sys.argv[1]))
+directory = telemetry.prepare_metrics_directory(Path(sys.argv[1]), 8080)
 for _ in range(2):
     if os.fork() == 0:
         telemetry.observe_request("GET", "/things", 200, 0.002)
@@ -147,11 +165,12 @@ for _ in range(2):
 for _ in range(2):
     os.wait()
 print(telemetry.render_metrics()[0].decode())
+shutil.rmtree(directory)
 """
 
 
 def test_workers_may_be_forked_after_the_import(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
-    command = [sys.executable, "-c", FORKING, str(tmp_path / "metrics")]
+    command = [sys.executable, "-c", FORKING, str(tmp_path)]
     text = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=60).stdout
     assert 'overbookr_http_request_seconds_count{method="GET",path="/things",status="200"} 2.0' in text

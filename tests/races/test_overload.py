@@ -1,6 +1,7 @@
 """Somebody sits on a lock: buyers hear so within a bound, nothing else suffers, and afterwards all is well."""
 
 import asyncio
+import re
 import time
 import uuid
 
@@ -74,3 +75,27 @@ async def test_a_lock_that_is_let_go_in_time_costs_nobody_the_seat(world: World)
         answers = [await task for task in holding]
     assert sorted(answer.status_code for answer in answers) == [201] + [409] * 9
     await world.assert_lawful()
+
+
+async def test_a_database_connection_that_is_out_of_its_pool_is_counted(world: World) -> None:
+    event_id, buyer = await world.event(1), await world.user()
+
+    async def in_use() -> float:
+        text = (await world.http.get("/metrics")).text
+        found = re.findall(r"^overbookr_database_connections_in_use\{.*\} (\S+)$", text, re.MULTILINE)
+        assert found
+        return sum(float(value) for value in found)
+
+    async with asyncpg.create_pool(world.served.dsn, min_size=1, max_size=1) as pool, pool.acquire() as locker:
+        transaction = locker.transaction()
+        await transaction.start()
+        await locker.execute("select lock_events(array[$1::uuid])", uuid.UUID(event_id))
+        holding = asyncio.create_task(world.hold(buyer, event_id, "S1"))
+        async with asyncio.timeout(10):
+            while not await in_use():
+                await asyncio.sleep(0.05)
+        await transaction.rollback()
+        assert (await holding).status_code in (201, 503)
+    async with asyncio.timeout(10):
+        while await in_use():
+            await asyncio.sleep(0.05)

@@ -9,7 +9,7 @@ from overbookr.holds.model import HoldPlaced, SeatsTaken
 from overbookr.ids import new_id
 from overbookr.waitlist.model import WaitlistJoined, WaitlistRefusal
 from overbookr.writes.duties import EventSettler
-from tests.house.stage import SHARE, Stage, booked, held, hold, join, release, served
+from tests.house.stage import SHARE, Stage, booked, cancel, held, hold, join, release, served
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +84,21 @@ async def test_first_fit_serves_the_first_who_fits(stage: Stage) -> None:
     await stage.assert_lawful(quiescent=True)
 
 
+async def test_a_cancelled_booking_serves_who_waits_in_the_same_transaction(stage: Stage) -> None:
+    event_id = await stage.event(2)
+    first, second = new_id(), new_id()
+    async with stage.writer() as writer:
+        sold = await booked(writer, event_id, new_id(), "S1", "S2")
+        for user in (first, second):
+            assert isinstance(await writer.join_waitlist(join(event_id, user, 1)), WaitlistJoined)
+        await writer.cancel_booking(cancel(sold))
+    assert await served(stage, event_id) == [first, second]
+    assert await stage.statuses(event_id) == {"S1": "booked", "S2": "booked"}
+    transactions = "select count(distinct xmin::text) from seat_changes where booking_id is not null and version > 6"
+    assert await stage.count(transactions) == 1
+    await stage.assert_lawful(quiescent=True)
+
+
 async def test_a_strict_queue_gathers_seats_for_its_head(stage: Stage) -> None:
     event_id = await stage.event(3, waitlist_policy="strict")
     head, second, stranger = new_id(), new_id(), new_id()
@@ -144,3 +159,34 @@ async def test_who_has_used_up_the_share_is_passed_over_and_served_later(stage: 
         assert await served(stage, event_id) == [second]
         assert len(others) == 2
     await stage.assert_lawful(user_seats_max=2)
+
+
+async def test_nobody_is_served_beyond_the_share(stage: Stage) -> None:
+    event_id = await stage.event(4)
+    shopper, second = new_id(), new_id()
+    async with stage.writer(user_seats_max=2) as writer:
+        holds = [await held(writer, event_id, new_id(), f"S{n}") for n in (1, 2, 3, 4)]
+        assert isinstance(await writer.join_waitlist(join(event_id, shopper, 2)), WaitlistJoined)
+        await writer.release_hold(release(holds[0]))
+        await booked(writer, event_id, shopper, "S1")
+        assert isinstance(await writer.join_waitlist(join(event_id, second, 1)), WaitlistJoined)
+        for command in holds[1:]:
+            await writer.release_hold(release(command))
+    # Two seats are free, which is what the shopper waits for, but with the one that was bought it would be three.
+    assert await served(stage, event_id) == [second]
+    assert await stage.statuses(event_id) == {"S1": "booked", "S2": "booked", "S3": "available", "S4": "available"}
+    await stage.assert_lawful(user_seats_max=2, quiescent=True)
+
+
+async def test_a_strict_queue_passes_over_whose_share_is_too_small(stage: Stage) -> None:
+    """The share was lowered since the head joined: it keeps its place, and no seats from those behind."""
+    event_id = await stage.event(2, waitlist_policy="strict")
+    head, second = new_id(), new_id()
+    async with stage.writer(user_seats_max=2) as writer:
+        first, _ = [await held(writer, event_id, new_id(), f"S{n}") for n in (1, 2)]
+        assert isinstance(await writer.join_waitlist(join(event_id, head, 2)), WaitlistJoined)
+    async with stage.writer(user_seats_max=1) as writer:
+        assert isinstance(await writer.join_waitlist(join(event_id, second, 1)), WaitlistJoined)
+        await writer.release_hold(release(first))
+    assert await served(stage, event_id) == [second]
+    await stage.assert_lawful(user_seats_max=1, quiescent=True)

@@ -30,7 +30,7 @@ def _bound(name: str, text: str | None, *, is_end: bool) -> datetime | None:
 
 @get(
     "/analytics/total_bookings",
-    opt={"policy": "admin"},
+    opt={"policy": "admin", "media_types": ("text/csv",)},
     tags=["Analytics"],
     summary="What was booked in a range of time",
     description="The last thirty days when no range is given. A date as `to` includes that day. Seats of bookings that "

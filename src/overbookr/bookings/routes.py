@@ -40,7 +40,20 @@ class CancelledAnswer(msgspec.Struct):
 @post(
     "/bookings",
     middleware=[ShortCut],
-    opt={"policy": "user", "idempotency_key": "required"},
+    opt={
+        "policy": "user",
+        "idempotency_key": "required",
+        "refusals": (
+            "idempotency_key_required",
+            "hold_not_found",
+            "event_not_found",
+            "hold_event_mismatch",
+            "hold_already_booked",
+            "hold_expired",
+            "not_on_sale",
+            "idempotency_key_reused",
+        ),
+    },
     tags=["Bookings"],
     summary="Turn a hold into a booking",
     description="Needs an Idempotency-Key of 1 to 255 characters. The same key and body get the same booking.",
@@ -78,7 +91,12 @@ async def list_bookings(
     return Response(bookings, headers=page_headers(page, total, scope["path"]))
 
 
-@get("/bookings/{booking_id:uuid}", opt={"policy": "user"}, tags=["Bookings"], summary="One booking")
+@get(
+    "/bookings/{booking_id:uuid}",
+    opt={"policy": "user", "refusals": ("booking_not_found",)},
+    tags=["Bookings"],
+    summary="One booking",
+)
 async def get_booking(booking_id: UUID, state: State, scope: Scope) -> Response[Booking]:
     principal = principal_of(scope)
     found = await state.bookings.find(booking_id, principal.user_id, organiser=principal.is_admin)
@@ -88,7 +106,7 @@ async def get_booking(booking_id: UUID, state: State, scope: Scope) -> Response[
 @delete(
     "/bookings/{booking_id:uuid}",
     status_code=200,
-    opt={"policy": "user"},
+    opt={"policy": "user", "refusals": ("booking_not_found", "event_started")},
     tags=["Bookings"],
     summary="Cancel a booking",
 )

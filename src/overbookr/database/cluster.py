@@ -11,7 +11,6 @@ Everything lies in `postgres/` under the data directory:
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -23,6 +22,7 @@ from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 
+from overbookr.database.locks import close_lock, open_lock, share_lock, try_lock
 from overbookr.database.programs import Programs
 
 SUPERUSER = "overbookr"
@@ -53,10 +53,10 @@ class Cluster:
         self.home.parent.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         _make_private(self.home)
 
-    # Locks. They belong to open files, so the kernel drops them with the last process that has the file open.
+    # Locks.
 
     def open_lock(self, name: str) -> int:
-        return os.open(self.home / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return open_lock(self.home / f"{name}.lock")
 
     @contextmanager
     def server_lock(self) -> Iterator[int | None]:
@@ -65,7 +65,7 @@ class Cluster:
         try:
             yield descriptor if try_lock(descriptor) else None
         finally:
-            os.close(descriptor)
+            close_lock(descriptor)
 
     # Creating.
 
@@ -79,11 +79,11 @@ class Cluster:
         initdb keeps the decision lock open: should this process die meanwhile, the next one waits for initdb's end.
         So does this call, should its caller give up waiting.
         """
-        held = os.dup(decision)
+        held = share_lock(decision)
         try:
             self._create(programs, held)
         finally:
-            os.close(held)
+            close_lock(held)
 
     def _create(self, programs: Programs, decision: int) -> None:
         for abandoned in self.home.glob("new-*"):
@@ -158,6 +158,11 @@ class Cluster:
         for path in (self.folder / "postmaster.pid", *(socket_folder / name for name in _SOCKET_FILES)):
             path.unlink(missing_ok=True)
 
+    @property
+    def is_being_restored(self) -> bool:
+        """Whether the server is to read an archive before it is ready, or does so now; PostgreSQL removes the file."""
+        return (self.folder / "recovery.signal").exists()
+
     # The running server.
 
     def postmaster_pid(self) -> int | None:
@@ -217,15 +222,6 @@ class Cluster:
             with suppress(OSError):
                 texts.append(f"{path}:\n{_tail(path.read_text(errors='replace'))}")
         return "\n".join(texts)
-
-
-def try_lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Take the lock unless another holds it; never wait."""
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

@@ -22,8 +22,9 @@ from urllib.parse import quote
 
 import asyncpg
 
-from overbookr.database.cluster import SUPERUSER, Cluster, EmbeddedError, open_folder, try_lock
+from overbookr.database.cluster import SUPERUSER, Cluster, EmbeddedError, open_folder
 from overbookr.database.errors import is_connection_lost
+from overbookr.database.locks import close_lock, try_lock
 from overbookr.database.programs import Programs, ProgramsMissing, RunMode, bin_dir, find_programs
 from overbookr.database.sql import load_queries
 
@@ -34,6 +35,7 @@ DATABASE = "overbookr"
 START_DEADLINE_SECONDS = 180.0
 STOP_DEADLINE_SECONDS = 10.0
 _POLL_SECONDS = 0.02
+_POLL_RESTORE_SECONDS = 0.25
 _CONNECT_SECONDS = 5.0
 
 _QUERIES = load_queries(__package__)
@@ -71,12 +73,12 @@ class EmbeddedServer:
         membership, self._membership = self._membership, None
         try:
             async with _decision(self._cluster, deadline):
-                os.close(membership)
+                close_lock(membership)
                 membership = -1
                 return await _stop_if_unused(self._cluster, deadline)
         finally:
             if membership >= 0:
-                os.close(membership)
+                close_lock(membership)
 
 
 @asynccontextmanager
@@ -95,7 +97,8 @@ async def ensure_running(
     """Join the data directory's server, or create and start it; its database `overbookr` is there afterwards.
 
     `mode` matters to root only, and is chosen when not given. Raises EmbeddedError, with the server's last words, when
-    it does not answer within `deadline` seconds; ProgramsMissing when the wheel does not run here.
+    it does not answer within `deadline` seconds, not counting those in which it restores itself from an archive;
+    ProgramsMissing when the wheel does not run here.
     """
     cluster = Cluster(data_dir)
     programs = await asyncio.to_thread(find_programs, mode)
@@ -113,7 +116,7 @@ async def ensure_running(
                 if pid is None:
                     raise EmbeddedError(f"the server answered but has no {cluster.folder}/postmaster.pid")
             except BaseException:
-                os.close(membership)
+                close_lock(membership)
                 raise
     except OSError as error:
         raise EmbeddedError(f"the embedded PostgreSQL cannot use {cluster.home}: {error}") from error
@@ -134,7 +137,7 @@ async def _decision(cluster: Cluster, deadline: float) -> AsyncIterator[int]:
             await asyncio.sleep(_POLL_SECONDS)
         yield descriptor
     finally:
-        os.close(descriptor)
+        close_lock(descriptor)
 
 
 async def _join_or_start(cluster: Cluster, programs: Programs, deadline: float) -> tuple[Path, bool]:
@@ -168,6 +171,10 @@ async def _start(cluster: Cluster, programs: Programs, lock: int, end: float) ->
                 raise EmbeddedError(
                     f"PostgreSQL ended with status {process.returncode} while starting\n{cluster.last_words()}"
                 )
+            if cluster.is_being_restored:
+                # It takes as long as its archive is; and the server logs each look.
+                end = max(end, time.monotonic() + START_DEADLINE_SECONDS)
+                await asyncio.sleep(_POLL_RESTORE_SECONDS)
             if time.monotonic() > end:
                 raise EmbeddedError(f"PostgreSQL did not become ready in time\n{cluster.last_words()}")
             await asyncio.sleep(_POLL_SECONDS)
@@ -244,7 +251,7 @@ async def _stop_if_unused(cluster: Cluster, deadline: float) -> bool:
                 socket_folder.rmdir()
         return True
     finally:
-        os.close(users)
+        close_lock(users)
         _reap()
 
 

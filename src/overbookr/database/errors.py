@@ -32,6 +32,9 @@ def is_connection_lost(error: BaseException) -> bool:
     """
     if (state := sqlstate_of(error)) is not None:
         return state in _LOST or state.startswith(_LOST_CLASS)
+    if isinstance(error, asyncpg.InternalClientError):
+        # A session that was ended while it was idle: asyncpg has read the server's farewell and waits for the rest.
+        return True
     if isinstance(error, asyncpg.InterfaceError):
         # asyncpg's own errors carry no SQLSTATE; its text is the only mark, and it is not translated.
         return "connection is closed" in str(error) or "connection was closed" in str(error)

@@ -141,14 +141,24 @@ async def list_events(
     )
 
 
-@get("/events/{event_id:uuid}", opt={"policy": "anyone"}, tags=["Events"], summary="One event with its counts")
+@get(
+    "/events/{event_id:uuid}",
+    opt={"policy": "anyone", "refusals": ("event_not_found",)},
+    tags=["Events"],
+    summary="One event with its counts",
+)
 async def get_event(event_id: UUID, state: State, scope: Scope) -> Response[Event]:
     principal = optional_principal_of(scope)
     event = await state.events.find(event_id, organiser=principal is not None and principal.is_admin)
     return problem("event_not_found") if event is None else Response(event)
 
 
-@patch("/events/{event_id:uuid}", opt={"policy": "admin"}, tags=["Events"], summary="Change an event")
+@patch(
+    "/events/{event_id:uuid}",
+    opt={"policy": "admin", "refusals": ("event_not_found", "capacity_in_use")},
+    tags=["Events"],
+    summary="Change an event",
+)
 async def update_event(event_id: UUID, data: EventChange, state: State) -> Response[Event]:
     for field in ("start_time", "sales_open_at", "sales_close_at"):
         _checked_year(field, getattr(data, field))
@@ -162,7 +172,13 @@ async def update_event(event_id: UUID, data: EventChange, state: State) -> Respo
     return _refuse(outcome) if isinstance(outcome, EventRefusal) else Response(outcome)
 
 
-@delete("/events/{event_id:uuid}", status_code=200, opt={"policy": "admin"}, tags=["Events"], summary="Delete an event")
+@delete(
+    "/events/{event_id:uuid}",
+    status_code=200,
+    opt={"policy": "admin", "refusals": ("event_not_found", "event_in_use")},
+    tags=["Events"],
+    summary="Delete an event",
+)
 async def delete_event(event_id: UUID, state: State) -> Response[EventDeleted]:
     refusal = await state.events.delete(event_id)
     return _refuse(refusal) if refusal is not None else Response(EventDeleted(event_id, True))

@@ -45,7 +45,21 @@ class HoldAnswer(msgspec.Struct):
 @post(
     "/holds",
     middleware=[ShortCut],
-    opt={"policy": "user", "idempotency_key": "optional"},
+    opt={
+        "policy": "user",
+        "idempotency_key": "optional",
+        "refusals": (
+            "event_not_found",
+            "seats_not_found",
+            "not_on_sale",
+            "seats_unavailable",
+            "hold_limit",
+            "capacity_exceeded",
+            "hold_already_booked",
+            "hold_expired",
+            "idempotency_key_reused",
+        ),
+    },
     tags=["Holds"],
     summary="Set seats aside for a few minutes",
 )
@@ -75,7 +89,12 @@ async def place_hold(data: HoldRequest, state: State, scope: Scope) -> Response[
             assert_never(outcome)
 
 
-@get("/holds/{hold_token:uuid}", opt={"policy": "user"}, tags=["Holds"], summary="One of your holds")
+@get(
+    "/holds/{hold_token:uuid}",
+    opt={"policy": "user", "refusals": ("hold_not_found", "hold_over")},
+    tags=["Holds"],
+    summary="One of your holds",
+)
 async def get_hold(hold_token: UUID, state: State, scope: Scope) -> Response[Hold]:
     hold: Hold | None = await state.holds.find(hold_token, principal_of(scope).user_id)
     if hold is None:
@@ -85,7 +104,12 @@ async def get_hold(hold_token: UUID, state: State, scope: Scope) -> Response[Hol
     return Response(hold)
 
 
-@delete("/holds/{hold_token:uuid}", opt={"policy": "user"}, tags=["Holds"], summary="Let go of a hold")
+@delete(
+    "/holds/{hold_token:uuid}",
+    opt={"policy": "user", "refusals": ("hold_not_found", "hold_over")},
+    tags=["Holds"],
+    summary="Let go of a hold",
+)
 async def release_hold(hold_token: UUID, state: State, scope: Scope) -> Response[None]:
     user_id = principal_of(scope).user_id
     hold: Hold | None = await state.holds.find(hold_token, user_id)

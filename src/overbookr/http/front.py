@@ -1,10 +1,11 @@
 """The outermost layer: what every request and response has in common, on raw ASGI.
 
-Request ids, body limits, media types, security headers, CORS, HEAD, and the counting of requests.
+Refusals under overload, request ids, body limits, media types, security headers, CORS, HEAD, and counting.
 """
 
 import asyncio
 import os
+import random
 import re
 import time
 from collections.abc import Iterable
@@ -13,6 +14,8 @@ from typing import Any, Final, cast
 import structlog
 from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Message, Receive, Scope, Send
 
+from overbookr import limits
+from overbookr.http.admission import Admission, Kind, kind_of
 from overbookr.http.problem import MEDIA_TYPE, Problem, Refused, build_problem
 from overbookr.telemetry import current_request_id, observe_request
 
@@ -48,6 +51,10 @@ _ALLOWED_HEADERS = b"Authorization, Content-Type, Idempotency-Key, If-None-Match
 _ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _PREFLIGHT_SECONDS = b"600"
 _VARY_ON_ORIGIN = (b"vary", b"Origin")
+_CLOSE = (b"connection", b"close")
+_REQUEST_ID_LENGTH = 24
+# A Content-Length of so many digits is read to its end before the request is refused.
+_SMALL_LENGTH = 5
 
 _log = structlog.get_logger("overbookr.http")
 
@@ -55,12 +62,14 @@ _log = structlog.get_logger("overbookr.http")
 class _Exchange:
     """One request and what became of its answer."""
 
-    __slots__ = ("done", "is_head", "origin", "request_id", "started", "status")
+    __slots__ = ("done", "is_head", "may_close", "origin", "request_id", "started", "status")
 
-    def __init__(self, request_id: bytes, origin: bytes | None, is_head: bool) -> None:
+    def __init__(self, request_id: bytes, origin: bytes | None, is_head: bool, may_close: bool) -> None:
         self.request_id = request_id
         self.origin = origin
         self.is_head = is_head
+        # HTTP/2 has no such header.
+        self.may_close = may_close
         self.status = 0
         self.started = time.perf_counter()
         self.done = False
@@ -70,18 +79,34 @@ class Front:
     """The ASGI application that a server is given; wraps the Litestar application.
 
     `cors_origins` are exact origins. `transport_security` adds HSTS and belongs behind TLS only.
-    `in_flight` is the number of requests being answered, streams included.
+    `admission` decides which requests are let in when there are too many. While `draining`, every answer closes its
+    connection, so that clients come back elsewhere.
     """
 
-    def __init__(self, app: ASGIApp, *, cors_origins: Iterable[str] = (), transport_security: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        cors_origins: Iterable[str] = (),
+        transport_security: bool = False,
+        admission: Admission | None = None,
+    ) -> None:
         self._app = app
+        self._admission = Admission() if admission is None else admission
+        self.draining = False
         self._origins = frozenset(origin.rstrip("/").encode() for origin in cors_origins)
         self._common = _SECURITY_HEADERS + ([_TRANSPORT_SECURITY] if transport_security else [])
         if self._origins:
             self._common = [*self._common, _VARY_ON_ORIGIN]
-        self.in_flight = 0
         self._idle = asyncio.Event()
         self._idle.set()
+        self._refusals = _prepare_refusals(self._common)
+        self._paused = 0
+
+    @property
+    def in_flight(self) -> int:
+        """The number of requests being answered, streams included."""
+        return self._admission.in_flight
 
     async def wait_until_idle(self, seconds: float) -> bool:
         """Whether every request has been answered before `seconds` were over."""
@@ -95,27 +120,67 @@ class Front:
         if str(scope["type"]) != "http":
             await self._app(scope, receive, send)
             return
-        if self.in_flight == 0:
-            self._idle.clear()
-        self.in_flight += 1
-        try:
-            await self._serve(cast("HTTPScope", scope), receive, send)
-        finally:
-            self.in_flight -= 1
-            if self.in_flight == 0:
-                self._idle.set()
+        fields = cast("HTTPScope", scope)
+        admission = self._admission
+        kind = kind_of(cast("str", fields["method"]), fields["path"])
+        if not admission.admit(kind):
+            await self._turn_away(fields, receive, send)
+            return
+        self._idle.clear()
+        await self._serve(fields, kind, receive, send)
 
-    async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    async def _turn_away(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """503 for what there is no room for, as cheap as an answer can be: see `admission`."""
+        given: bytes | None = None
+        origin: bytes | None = None
+        length: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given = value
+            elif name == b"origin":
+                origin = value
+            elif name == b"content-length":
+                length = value
+        is_small = length is not None and len(length) <= _SMALL_LENGTH
+        if is_small:
+            # Answered before its body came, a connection would be reset under the client that sends it.
+            while cast("dict[str, Any]", await receive()).get("more_body"):
+                pass
+        if self._paused < limits.REFUSALS_PAUSED_MAX and not self.draining:
+            self._paused += 1
+            try:
+                await asyncio.sleep(limits.REFUSAL_PAUSE_SECONDS)
+            finally:
+                self._paused -= 1
+        request_id = _request_id_of(given)
+        headers, before, after = random.choice(self._refusals)
+        headers = [*headers, (b"x-request-id", request_id)]
+        if len(request_id) != _REQUEST_ID_LENGTH:
+            headers[0] = (b"content-length", str(len(before) + len(request_id) + len(after)).encode())
+        if origin is not None and origin in self._origins:
+            headers += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _EXPOSED)]
+        if self.draining and scope["http_version"] < "2":
+            headers.append(_CLOSE)
+        body = before + request_id + after
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        is_unread = not is_small and (length is not None or scope["method"] not in _METHODS_WITHOUT_BODY)
+        await send({"type": "http.response.body", "body": body, "more_body": is_unread})
+        if is_unread:
+            await _drain(receive)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _serve(self, scope: HTTPScope, kind: Kind, receive: Receive, send: Send) -> None:
         method = cast("str", scope["method"])
         seen = {name: value for name, value in scope["headers"] if name in _HEADERS_READ}
         request_id, origin, length = seen.get(b"x-request-id"), seen.get(b"origin"), seen.get(b"content-length")
-        if request_id is None or _SANE_REQUEST_ID.fullmatch(request_id) is None:
-            request_id = os.urandom(12).hex().encode()
+        request_id = _request_id_of(request_id)
         text_id = request_id.decode()
         current_request_id.set(text_id)
         fields = cast("dict[str, Any]", scope)
         fields["state"] = {**(fields.get("state") or {}), "request_id": text_id}
-        exchange = _Exchange(request_id, origin if origin in self._origins else None, method == "HEAD")
+        exchange = _Exchange(
+            request_id, origin if origin in self._origins else None, method == "HEAD", scope["http_version"] < "2"
+        )
         if exchange.is_head:
             # Routes know GET only; the answer is the same without its body.
             fields["method"] = "GET"
@@ -138,7 +203,7 @@ class Front:
         except Exception as error:
             await self._answer_escaped(exchange, send, error)
         finally:
-            self._count(exchange, method, scope)
+            self._count(exchange, kind, method, scope)
 
     async def _answer_escaped(self, exchange: _Exchange, send: Send, error: Exception) -> None:
         """Litestar answers exceptions itself; what comes out here failed in the middle of an answer, or in Litestar."""
@@ -159,6 +224,8 @@ class Front:
                 if exchange.origin is not None:
                     headers.append((b"access-control-allow-origin", exchange.origin))
                     headers.append((b"access-control-expose-headers", _EXPOSED))
+                if self.draining and exchange.may_close:
+                    headers.append(_CLOSE)
                 message["headers"] = headers
                 await send(message)
                 if exchange.is_head:
@@ -169,11 +236,42 @@ class Front:
 
         return send_with_headers
 
-    def _count(self, exchange: _Exchange, method: str, scope: HTTPScope) -> None:
+    def _count(self, exchange: _Exchange, kind: Kind, method: str, scope: HTTPScope) -> None:
         # A status of 0 means the client left before an answer; nginx's 499 is what dashboards know for that.
         path = cast("dict[str, Any]", scope).get("path_template") or "unmatched"
         label = method if method in _KNOWN_METHODS else "other"
-        observe_request(label, path, exchange.status or 499, time.perf_counter() - exchange.started)
+        seconds, status = time.perf_counter() - exchange.started, exchange.status or 499
+        self._admission.leave(kind, status, seconds)
+        if self._admission.in_flight == 0:
+            self._idle.set()
+        observe_request(label, path, status, seconds)
+
+
+def _request_id_of(given: bytes | None) -> bytes:
+    if given is None or _SANE_REQUEST_ID.fullmatch(given) is None:
+        return os.urandom(_REQUEST_ID_LENGTH // 2).hex().encode()
+    return given
+
+
+def _prepare_refusals(common: RawHeaders) -> list[tuple[RawHeaders, bytes, bytes]]:
+    """Headers, and the body before and after the request's id, for each Retry-After that one may be given.
+
+    They differ so that those who were refused together do not come back together.
+    """
+    placeholder = "0" * _REQUEST_ID_LENGTH
+    token = current_request_id.set(placeholder)
+    problem = build_problem("busy")
+    current_request_id.reset(token)
+    before, _, after = problem.body.partition(placeholder.encode())
+    length = (b"content-length", str(len(problem.body)).encode())
+    return [
+        (
+            [length, (b"retry-after", str(seconds).encode()), (b"content-type", MEDIA_TYPE.encode()), *common],
+            before,
+            after,
+        )
+        for seconds in range(1, limits.RETRY_AFTER_SECONDS_MAX + 1)
+    ]
 
 
 def _body_limit(method: str, path: str) -> int:

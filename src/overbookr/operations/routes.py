@@ -43,7 +43,12 @@ async def get_health() -> Health:
     return Health("ok")
 
 
-@get("/readyz", opt=OPEN, tags=["Operations"], summary="Whether requests should be sent here")
+@get(
+    "/readyz",
+    opt=OPEN | {"refusals": ("not_ready",)},
+    tags=["Operations"],
+    summary="Whether requests should be sent here",
+)
 async def get_readiness(state: State) -> Response[Readiness]:
     checks: dict[str, str] = await state.readiness.check()
     if any(result != "ok" for result in checks.values()):

@@ -70,20 +70,30 @@ def _unchanged(etag: str) -> Response[Any]:
     return Response(None, status_code=304, headers={"ETag": etag})
 
 
-@post("/events/{event_id:uuid}/seats", opt={"policy": "admin"}, tags=["Seats"], summary="Add seats by label")
+@post(
+    "/events/{event_id:uuid}/seats",
+    opt={"policy": "admin", "refusals": ("event_not_found",)},
+    tags=["Seats"],
+    summary="Add seats by label",
+)
 async def add_seats(event_id: UUID, data: SeatsRequest, state: State) -> Response[list[Seat]]:
     outcome = await state.seats.add(event_id, sound_labels(data.seat_nos, repeats=True))
     return _refuse(outcome) if isinstance(outcome, SeatsRefused) else Response(outcome, status_code=201)
 
 
-@get("/events/{event_id:uuid}/seats", opt={"policy": "anyone"}, tags=["Seats"], summary="Every seat in natural order")
+@get(
+    "/events/{event_id:uuid}/seats",
+    opt={"policy": "anyone", "conditional": True, "refusals": ("event_not_found",)},
+    tags=["Seats"],
+    summary="Every seat in natural order",
+)
 async def list_seats(event_id: UUID, state: State, scope: Scope) -> Response[list[Seat]]:
     return await _map(event_id, MapKind.SEATS, state, scope)
 
 
 @get(
     "/events/{event_id:uuid}/availability",
-    opt={"policy": "anyone"},
+    opt={"policy": "anyone", "conditional": True, "refusals": ("event_not_found",)},
     tags=["Seats"],
     summary="The seats that are not free",
 )
@@ -91,7 +101,12 @@ async def get_availability(event_id: UUID, state: State, scope: Scope) -> Respon
     return await _map(event_id, MapKind.AVAILABILITY, state, scope)
 
 
-@get("/events/{event_id:uuid}/chart", opt={"policy": "anyone"}, tags=["Seats"], summary="The chart: what never moves")
+@get(
+    "/events/{event_id:uuid}/chart",
+    opt={"policy": "anyone", "conditional": True, "refusals": ("event_not_found", "chart_not_found")},
+    tags=["Seats"],
+    summary="The chart: what never moves",
+)
 async def get_chart(event_id: UUID, state: State, scope: Scope) -> Response[dict[str, Any]]:
     found = await state.seats.chart(event_id, organiser=_is_organiser(scope))
     if found is None:
@@ -108,7 +123,11 @@ async def get_chart(event_id: UUID, state: State, scope: Scope) -> Response[dict
 @put(
     "/events/{event_id:uuid}/seating-plan",
     status_code=201,
-    opt={"policy": "admin", "body": {"type": "object", "description": "A seating plan in pretix's JSON format."}},
+    opt={
+        "policy": "admin",
+        "body": {"type": "object", "description": "A seating plan in pretix's JSON format."},
+        "refusals": ("invalid_plan", "event_not_found", "seats_in_use"),
+    },
     tags=["Seats"],
     summary="Import a seating plan in pretix's format",
 )
@@ -123,7 +142,7 @@ async def replace_plan(event_id: UUID, request: Request[Any, Any, Any], state: S
 @post(
     "/events/{event_id:uuid}/seats/block",
     status_code=200,
-    opt={"policy": "admin"},
+    opt={"policy": "admin", "refusals": ("event_not_found", "seats_not_found", "seats_unavailable")},
     tags=["Seats"],
     summary="Take seats off sale",
 )
@@ -137,7 +156,7 @@ async def block_seats(event_id: UUID, data: BlockRequest, state: State) -> Respo
 @post(
     "/events/{event_id:uuid}/seats/unblock",
     status_code=200,
-    opt={"policy": "admin"},
+    opt={"policy": "admin", "refusals": ("event_not_found", "seats_not_found", "seats_unavailable")},
     tags=["Seats"],
     summary="Put seats back on sale",
 )

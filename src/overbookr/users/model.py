@@ -20,6 +20,8 @@ _EMAIL = re.compile(
     r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
     r"@(?:localhost|(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)"
 )
+# The same before its letters are made small, for the description of the interface.
+EMAIL_PATTERN: Final = f"^{_EMAIL.pattern.replace('a-z', 'a-zA-Z').replace('(?:', '(')}$"
 # Control characters, line and paragraph separators, surrogates: what can break a mail header, a log or a table.
 _UNPRINTABLE = frozenset({"Cc", "Zl", "Zp", "Cs"})
 

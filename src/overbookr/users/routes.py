@@ -20,8 +20,10 @@ from overbookr.http.auth import Principal, optional_principal_of, principal_of
 from overbookr.http.problem import invalid_fields, problem
 from overbookr.http.rate_limits import RateLimits, client_address
 from overbookr.ids import new_id
+from overbookr.text import described, visible
 from overbookr.users.model import (
     EMAIL_LENGTH_MAX,
+    EMAIL_PATTERN,
     NAME_LENGTH_MAX,
     PASSWORD_LENGTH_MAX,
     PASSWORD_LENGTH_MIN,
@@ -56,18 +58,34 @@ _TAGS = ["Accounts"]
 # Answers with tokens in them belong into no cache (RFC 6749 section 5.1).
 _NO_STORE = {"Cache-Control": "no-store"}
 
+# For the description of the interface: what the model refuses in a name.
+_UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
 # Bounds on what is taken in at all. The exact rules are the model's, which trims first.
-Name = Annotated[str, msgspec.Meta(max_length=NAME_LENGTH_MAX * 2)]
+Name = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=NAME_LENGTH_MAX * 2,
+        extra_json_schema=described(minLength=1, maxLength=NAME_LENGTH_MAX, pattern=visible(_UNPRINTABLE)),
+    ),
+]
 Email = Annotated[str, msgspec.Meta(max_length=EMAIL_LENGTH_MAX * 2)]
+NewEmail = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=EMAIL_LENGTH_MAX * 2,
+        extra_json_schema=described(maxLength=EMAIL_LENGTH_MAX, pattern=EMAIL_PATTERN),
+    ),
+]
+Role = Annotated[str, msgspec.Meta(extra_json_schema=described(enum=list(ROLES)))]
 Password = Annotated[str, msgspec.Meta(max_length=PASSWORD_LENGTH_MAX)]
 NewPassword = Annotated[str, msgspec.Meta(min_length=PASSWORD_LENGTH_MIN, max_length=PASSWORD_LENGTH_MAX)]
 
 
 class RegisterRequest(msgspec.Struct, forbid_unknown_fields=True):
     name: Name
-    email: Email
+    email: NewEmail
     password: NewPassword
-    role: str = "user"
+    role: Role = "user"
 
 
 class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -110,7 +128,12 @@ class UpdateAnswer(UserAnswer, omit_defaults=True):
     refresh_token: str | None = None
 
 
-@post("/users/register", opt={"policy": "anyone"}, tags=_TAGS, summary="Open an account")
+@post(
+    "/users/register",
+    opt={"policy": "anyone", "refusals": ("role_not_allowed", "email_taken", "rate_limited")},
+    tags=_TAGS,
+    summary="Open an account",
+)
 async def register(data: JSONBody[RegisterRequest], state: State, scope: Scope) -> Response[SessionAnswer]:
     _rate_limits(state).count_registration(client_address(scope))
     if data.role != "user" and not _may_choose_role(state, optional_principal_of(scope)):
@@ -131,7 +154,13 @@ async def register(data: JSONBody[RegisterRequest], state: State, scope: Scope) 
             assert_never(outcome)
 
 
-@post("/users/login", opt={"policy": "anyone", "reads_principal": False}, status_code=200, tags=_TAGS, summary="Log in")
+@post(
+    "/users/login",
+    opt={"policy": "anyone", "reads_principal": False, "refusals": ("bad_credentials", "rate_limited")},
+    status_code=200,
+    tags=_TAGS,
+    summary="Log in",
+)
 async def log_in(data: JSONBody[LoginRequest], state: State, scope: Scope) -> Response[SessionAnswer]:
     rate_limits, address, email = _rate_limits(state), client_address(scope), clean_email(data.email)
     rate_limits.count_login(address)
@@ -153,7 +182,7 @@ async def log_in(data: JSONBody[LoginRequest], state: State, scope: Scope) -> Re
 
 @post(
     "/users/refresh",
-    opt={"policy": "anyone", "reads_principal": False},
+    opt={"policy": "anyone", "reads_principal": False, "refusals": ("invalid_refresh_token",)},
     status_code=200,
     tags=_TAGS,
     summary="Exchange a refresh token for a new pair",
@@ -174,13 +203,18 @@ async def log_out(state: State, scope: Scope) -> None:
     await _users(state).log_out(principal_of(scope).user_id)
 
 
-@get("/users/me", opt={"policy": "user"}, tags=_TAGS, summary="Your account")
+@get("/users/me", opt={"policy": "user", "refusals": ("user_not_found",)}, tags=_TAGS, summary="Your account")
 async def get_me(state: State, scope: Scope) -> Response[UserAnswer]:
     user = await _users(state).find(principal_of(scope).user_id)
     return problem("user_not_found") if user is None else Response(UserAnswer(**_user_fields(user)))
 
 
-@patch("/users/me", opt={"policy": "user"}, tags=_TAGS, summary="Change your name or password")
+@patch(
+    "/users/me",
+    opt={"policy": "user", "refusals": ("wrong_password", "user_not_found", "rate_limited")},
+    tags=_TAGS,
+    summary="Change your name or password",
+)
 async def update_me(data: JSONBody[UpdateRequest], state: State, scope: Scope) -> Response[UpdateAnswer]:
     principal, users = principal_of(scope), _users(state)
     name = None if data.name is None else clean_name(data.name)

@@ -38,7 +38,10 @@ class JoinAnswer(msgspec.Struct):
 @post(
     "/events/{event_id:uuid}/waitlist",
     status_code=202,
-    opt={"policy": "user"},
+    opt={
+        "policy": "user",
+        "refusals": ("event_not_found", "not_on_sale", "already_waiting", "hold_limit", "seats_available"),
+    },
     tags=["Waitlist"],
     summary="Join the waitlist",
 )
@@ -59,14 +62,22 @@ async def join_waitlist(event_id: UUID, data: JoinRequest, state: State, scope: 
 
 
 @get(
-    "/events/{event_id:uuid}/waitlist/me", opt={"policy": "user"}, tags=["Waitlist"], summary="Your place in the queue"
+    "/events/{event_id:uuid}/waitlist/me",
+    opt={"policy": "user", "refusals": ("waitlist_entry_not_found",)},
+    tags=["Waitlist"],
+    summary="Your place in the queue",
 )
 async def get_place(event_id: UUID, state: State, scope: Scope) -> Response[WaitlistEntry]:
     entry = await state.waitlist.find(event_id, principal_of(scope).user_id)
     return problem("waitlist_entry_not_found") if entry is None else Response(entry)
 
 
-@delete("/events/{event_id:uuid}/waitlist/me", opt={"policy": "user"}, tags=["Waitlist"], summary="Leave the queue")
+@delete(
+    "/events/{event_id:uuid}/waitlist/me",
+    opt={"policy": "user", "refusals": ("waitlist_entry_not_found",)},
+    tags=["Waitlist"],
+    summary="Leave the queue",
+)
 async def leave_waitlist(event_id: UUID, state: State, scope: Scope) -> Response[None]:
     if await state.waitlist.leave(event_id, principal_of(scope).user_id):
         return Response(None, status_code=204)
@@ -76,7 +87,7 @@ async def leave_waitlist(event_id: UUID, state: State, scope: Scope) -> Response
 @get(
     "/events/{event_id:uuid}/waitlist",
     dependencies=PAGE,
-    opt={"policy": "admin"},
+    opt={"policy": "admin", "refusals": ("event_not_found",)},
     tags=["Waitlist"],
     summary="The queue",
 )
