@@ -58,6 +58,10 @@ check: lint types docs ## Everything that can be checked without running: lint, 
 format: install ## Format the code
 	@$(RUN) ruff format . && $(RUN) ruff check --fix .
 
+.PHONY: prove
+prove: install test-deps ## Prove what is promised by breaking it: SIZE=small (minutes) or full (hours), SEED=n, PARTS="..."
+	@$(RUN) python -m proof --size $(SIZE) $(if $(SEED),--seed $(SEED)) $(PARTS)
+
 .PHONY: bench
 bench: install ## Measure holds and bookings beside pgbench, as ratios of one run
 	@$(RUN) python bench/compare.py

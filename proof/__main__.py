@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import logging
 import os
 import platform
 import secrets
@@ -49,6 +50,8 @@ def run(*parts: str, size: Size = "small", seed: int | None = None, keep: bool =
     seed: of everything that is left to chance; drawn and printed when not given.
     keep: leave the folder with servers' logs and recorded histories behind.
     """
+    # The parts break databases on purpose; what asyncpg has to say about that is no news.
+    logging.getLogger("asyncpg.pool").setLevel(logging.CRITICAL)
     unknown = set(parts) - set(PARTS)
     if unknown:
         sys.exit(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")

@@ -1,0 +1,52 @@
+"""Faults at random moments, one after the other, while a crowd buys; and how long the house took to come back."""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from proof.crashes.faults import Faults, NotHealed
+
+# How long the house is left alone between two faults, at most.
+PAUSE_SECONDS_MAX = 0.4
+
+
+@dataclass
+class Campaign:
+    """`wanted` says how often each fault is to break something. `seconds` are those from a fault to a house that is
+    whole and ready, by fault; for a process that was only stopped the stop is in them."""
+
+    faults: Faults
+    wanted: dict[str, int]
+    chance: random.Random
+    report: Callable[[str], None]
+    done: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    failure: str | None = None
+
+    async def run(self) -> None:
+        """Until all is done, or the house has not come back by itself."""
+        reported = time.monotonic()
+        while missing := [name for name, count in self.wanted.items() if self.done[name] < count]:
+            name = self.chance.choices(missing, [self.wanted[name] - self.done[name] for name in missing])[0]
+            await asyncio.sleep(self.chance.uniform(0, PAUSE_SECONDS_MAX))
+            began = time.monotonic()
+            try:
+                broken = await getattr(self.faults, name)()
+            except NotHealed as error:
+                self.failure = f"{name}: {error}"
+                return
+            self.done[name] += broken
+            if broken:
+                self.seconds.setdefault(name, []).append(time.monotonic() - began)
+            if time.monotonic() - reported > 30:
+                reported = time.monotonic()
+                self.report(", ".join(f"{self.done[name]} {name}" for name in self.wanted))
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The smallest value that at least `share` of all are not above."""
+    ordered = sorted(values)
+    return ordered[max(-(-int(share * 1000) * len(ordered) // 1000) - 1, 0)] if ordered else 0.0
