@@ -138,14 +138,19 @@ def percentile(values: Sequence[float], rank: float) -> float | None:
     return sorted(values)[max(0, math.ceil(len(values) * rank / 100) - 1)]
 
 
-def seconds_until_normal(tally: Tally, *, p99_ms_max: float, refused_share_max: float = 0.01) -> int | None:
-    """How many seconds of a phase pass before every later second is normal; None if the last one is not."""
-    last_odd = -1
+def seconds_until_normal(
+    tally: Tally, *, p99_ms_max: float, refused_share_max: float = 0.01, in_a_row: int = 3
+) -> int | None:
+    """How many seconds of a phase pass before so many in a row are normal; None if that never happens.
+
+    Not before all later ones are: close to what can be served, a second now and then is odd without any overload.
+    """
+    normal = 0
     for place, second in enumerate(tally.by_second):
         total = second.accepted + second.refused
-        if total == 0:
-            continue
         slow = second.p99_ms is None or second.p99_ms > p99_ms_max
-        if slow or second.refused > total * refused_share_max:
-            last_odd = place
-    return None if last_odd == len(tally.by_second) - 1 else last_odd + 1
+        odd = total > 0 and (slow or second.refused > total * refused_share_max)
+        normal = 0 if odd else normal + 1
+        if normal == in_a_row:
+            return place + 1 - in_a_row
+    return None

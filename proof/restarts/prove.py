@@ -154,7 +154,7 @@ async def _stop_under_load(
 ) -> tuple[Record, Stops]:
     chance, stops = given.random("moments"), Stops()
     async with _load(given, balancer, venue, 0) as record:
-        for place in range(given.pick(small=4, full=100)):
+        for place in range(given.pick(small=2, full=100)):
             await asyncio.sleep(chance.uniform(0, 0.3))
             status, seconds = await fleet.end_first(signal.SIGTERM)
             stops.statuses.append(status)
@@ -218,7 +218,7 @@ def _judge(finding: Finding, given: Circumstances, record: Record, stops: Stops,
     }
     finding.violations += record.unanswered[:20]
     finding.violations += [f"{times} answers {what}" for what, times in odd.items() if not what.startswith("503")]
-    asked = given.pick(small=4, full=100)
+    asked = given.pick(small=2, full=100)
     finding.claim(
         "A stop under load leaves no request without its answer, with two instances behind a balancer",
         restarts == asked and not record.unanswered and record.requests > restarts,

@@ -136,8 +136,9 @@ def test_normal_again_is_told_from_the_last_odd_second() -> None:
         return Tally("after", 5.0, by_second=[Second(9, 1 if place in odd else 0, 5.0) for place in range(5)])
 
     assert seconds_until_normal(seconds(), p99_ms_max=10) == 0
-    assert seconds_until_normal(seconds(0, 2), p99_ms_max=10) == 3
-    assert seconds_until_normal(seconds(4), p99_ms_max=10) is None
+    assert seconds_until_normal(seconds(1), p99_ms_max=10) == 2
+    assert seconds_until_normal(seconds(4), p99_ms_max=10) == 0
+    assert seconds_until_normal(seconds(0, 2), p99_ms_max=10) is None
     assert seconds_until_normal(seconds(), p99_ms_max=4) is None
 
 
