@@ -46,7 +46,13 @@ from overbookr.mail.ticket import derive_ticket_key
 from overbookr.operations.readiness import Readiness
 from overbookr.operations.routes import OPEN
 from overbookr.operations.routes import routes as operations_routes
-from overbookr.processes import SUPERVISOR_VARIABLE, collect_garbage_rarely, drain_before_stopping, end_with_parent
+from overbookr.processes import (
+    SUPERVISOR_VARIABLE,
+    collect_garbage_rarely,
+    drain_before_stopping,
+    end_with_parent,
+    tell_started,
+)
 from overbookr.seats.maps import SeatMaps
 from overbookr.seats.routes import routes as seat_routes
 from overbookr.seats.store import SeatStore
@@ -158,6 +164,7 @@ def build_application(settings: Settings, dsn: str) -> Front:
             if settings.drain_seconds:
                 drain_before_stopping(settings.drain_seconds, begin_drain)
             collect_garbage_rarely()
+            tell_started()
             yield
             app.state.readiness.draining = True
             forget_process(os.getpid())

@@ -7,8 +7,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 SUPERVISOR_VARIABLE = "OVERBOOKR_SUPERVISOR"
+# Names the file by which an API process tells its supervisor that it came to work.
+STARTED_VARIABLE = "OVERBOOKR_STARTED"
 _PR_SET_PDEATHSIG = 1
 
 
@@ -56,3 +60,10 @@ def drain_before_stopping(seconds: float, begin: Callable[[], None]) -> None:
         loop.call_later(seconds, os.kill, os.getpid(), signal.SIGINT)
 
     loop.add_signal_handler(signal.SIGTERM, drain)
+
+
+def tell_started() -> None:
+    """Tell the supervisor, where there is one, that this API process came to work."""
+    if path := os.environ.get(STARTED_VARIABLE):
+        with suppress(OSError):
+            Path(path).touch()

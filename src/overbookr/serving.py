@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from overbookr.database.embedded import EmbeddedServer, ensure_running
 from overbookr.database.migrate import MigrationReport, migrate, pending
 from overbookr.database.pool import Pool, assert_durable, open_pool
 from overbookr.main import FUNCTION_SOURCES
-from overbookr.processes import SUPERVISOR_VARIABLE
+from overbookr.processes import STARTED_VARIABLE, SUPERVISOR_VARIABLE
 from overbookr.settings import Settings
 from overbookr.telemetry import configure_logging, prepare_metrics_directory
 from overbookr.users.tokens import load_secret
@@ -33,6 +34,7 @@ DUTIES_RESTART_SECONDS = 2.0
 DATABASE_LOOK_SECONDS = 0.5
 API_SETTLED_SECONDS = 30.0
 API_RESTART_SECONDS = 0.5
+API_RESTART_SECONDS_MAX = 2.0
 API_FAILURES_MAX = 5
 
 
@@ -112,7 +114,7 @@ def serve(settings: Settings, *, welcome: Callable[[str], None] | None = None) -
         announcer = threading.Thread(target=_announce_when_ready, args=(settings, started), daemon=True)
         announcer.start()
         try:
-            _run_server(settings)
+            _run_server(settings, metrics / "started")
         finally:
             if duties is not None:
                 duties.stop()
@@ -122,12 +124,14 @@ def serve(settings: Settings, *, welcome: Callable[[str], None] | None = None) -
             keeper.stop()
 
 
-def _run_server(settings: Settings) -> None:
+def _run_server(settings: Settings, started: Path) -> None:
     """Run the API processes until a signal ends them.
 
     granian gives up when a worker dies twice within seconds. A machine that kills processes (out of memory, say) does
-    that, and a venue still wants to sell; only workers that never come to work are a reason to give up.
+    that, and so does a database that is away; a venue still wants to sell. Only workers that never came to work, which
+    they would tell by the file `started`, are a reason to give up.
     """
+    os.environ[STARTED_VARIABLE] = str(started)
     failures = 0
     while True:
         began = time.monotonic()
@@ -139,11 +143,11 @@ def _run_server(settings: Settings) -> None:
                 raise
         if server.interrupt_signal:
             return
-        failures = failures + 1 if time.monotonic() - began < API_SETTLED_SECONDS else 0
+        failures = failures + 1 if time.monotonic() - began < API_SETTLED_SECONDS else 1
         log.error("api_processes_ended", failures=failures)
-        if failures > API_FAILURES_MAX:
+        if failures > API_FAILURES_MAX and not started.exists():
             raise StartRefused("the API processes end as soon as they start; the log above says why")
-        time.sleep(API_RESTART_SECONDS)
+        time.sleep(min(API_RESTART_SECONDS * failures, API_RESTART_SECONDS_MAX))
         if server.interrupt_signal:
             return
 
