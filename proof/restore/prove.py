@@ -65,8 +65,9 @@ async def _drill(
     given.report(f"{at.name}: {drill.ledger.bookings} bookings acknowledged, then everything was lost")
     async with restoring:
         await _point_in_time(finding, drill, course, at.name, key)
-        thorough = key == "embedded" or given.size == "full"
-        await _end_of_archive(finding, drill, course, at.name, key, measures.loss_seconds_max, received=thorough)
+        thorough = given.size == "full"
+        received = thorough or key == "embedded"
+        await _end_of_archive(finding, drill, course, at.name, key, measures.loss_seconds_max, received=received)
         if thorough:
             await _controls(finding, drill, course, at.name, key)
     finding.figures |= {
