@@ -83,10 +83,10 @@ async def _prove_on(
     seen = {instance.name: await session.until_effective(instance) for instance in instances}
     await _claim_tokens(finding, session, instances)
     async with jumping(jumper.clock, given.random("jumps"), within=OFFSET_SECONDS, every=_JUMP_SECONDS) as offsets:
-        alone = await _visits(given, http, pool, instances, given.pick(small=300, full=8_000), "alone")
+        alone = await _visits(given, http, pool, instances, given.pick(small=200, full=8_000), "alone")
         given.report(f"{alone.holds} holds without duties, the clock jumped {len(offsets)} times")
         with _duties(given, dsn, jumper.clock) as mails:
-            beside = await _visits(given, http, pool, instances, given.pick(small=120, full=2_000), "beside duties")
+            beside = await _visits(given, http, pool, instances, given.pick(small=80, full=2_000), "beside duties")
             skews = await _mail_skews(mails)
         given.report(f"{beside.holds} holds beside duties")
         while_jumping = [await session.offset_seen(jumper) for _ in range(3)]

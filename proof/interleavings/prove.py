@@ -71,7 +71,7 @@ async def _prove_on(server: PostgresServer, given: Circumstances, finding: Findi
 
 def pair_bound(given: Circumstances, version: str) -> Bound:
     if given.size == "small":
-        return Bound(preemptions=2, schedules=8)
+        return Bound(preemptions=2, schedules=5)
     return Bound(schedules=1500) if version == "18" else Bound(preemptions=1)
 
 

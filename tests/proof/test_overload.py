@@ -4,6 +4,7 @@ import asyncio
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -15,7 +16,7 @@ from proof.overload.cancelling import leftovers
 from proof.overload.exchange import read_answer
 from proof.overload.tally import Second, Tally, percentile, seconds_until_normal
 from proof.overload.venue import SHARE, Venue, requests_of
-from proof.part import Finding
+from proof.part import Circumstances, Finding
 from tests.house.serving import Served
 
 pytestmark = pytest.mark.anyio
@@ -107,7 +108,7 @@ def _judged(**changes: object) -> Finding:
     for name, value in changes.items():
         setattr(overload, name, value)
     after = Tally("after", 11.0, holds=100, bookings=100, by_second=[Second(20, 0, 9.0)] * 11)
-    prove._judge_overload(finding, quiet, quiet, overload, after)
+    prove._judge_overload(Circumstances("full", 1, Path(), print), finding, quiet, quiet, overload, after)
     return finding
 
 
