@@ -106,7 +106,8 @@ class Walk:
         elif kind == "book" and placed:
             booking = self.booking_of(placed)
             said = self.model.book(booking.booking_id, booking.hold_id, booking.user_id, booking.idempotency_key)
-            if (await self.compare(booking, said))[0] == "booked":
+            answer = await self.compare(booking, said)
+            if answer[0] == "booked" and not answer[-1]:  # A replay is an answer about a booking known already.
                 self.cancellations.append(CancelBooking(self.event_id, booking.booking_id, booking.user_id, False))
         elif kind == "release" and placed:
             gone = ReleaseHold(self.event_id, placed.hold_id, placed.user_id)
