@@ -82,7 +82,7 @@ def _run_part(part: str, size: Size, seed: int, folder: Path) -> dict[str, Any]:
     print(f"\n== {part}", flush=True)
     began, started_at = time.monotonic(), datetime.now(UTC)
     try:
-        finding = asyncio.run(_run(prove, Circumstances(size, seed, folder, _report)))
+        finding = asyncio.run(prove(Circumstances(size, seed, folder, _report)))
     except Exception:
         finding = Finding(violations=[traceback.format_exc()])
     seconds = time.monotonic() - began
@@ -104,10 +104,6 @@ def _run_part(part: str, size: Size, seed: int, folder: Path) -> dict[str, Any]:
         "machine": _machine(),
         "finding": finding,
     }
-
-
-async def _run(prove: Prove, given: Circumstances) -> Finding:
-    return await prove(given)
 
 
 def _report(line: str) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,7 +54,7 @@ class Finding(msgspec.Struct):
         self.claims.append(Claim(says, held, measured))
 
 
-Prove = Callable[[Circumstances], Awaitable[Finding]]
+Prove = Callable[[Circumstances], Coroutine[Any, Any, Finding]]
 
 
 def as_json(value: Any) -> str:

@@ -1,9 +1,12 @@
 """Processes of the house under proof, found in /proc by what they are. Linux only."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-_PROC = Path("/proc")
+_PROC: Final = Path("/proc")
+_TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -12,6 +15,8 @@ class _Process:
     parent: int
     state: str
     command: str
+    # Its own, and those of children that have ended and were waited for.
+    seconds: float
 
 
 def is_alive(pid: int) -> bool:
@@ -43,16 +48,32 @@ def backends_of(postmaster: int) -> list[int]:
     return sorted(p.pid for p in _children(postmaster) if " overbookr " in p.command and "[local]" in p.command)
 
 
+def processor_seconds(root: int) -> float:
+    """Used so far by the process, its descendants, and those of them that have ended and were waited for."""
+    processes = {process.pid: process for process in _all()}
+    tree = [root]
+    for pid in tree:
+        tree += [process.pid for process in processes.values() if process.parent == pid]
+    return sum(processes[pid].seconds for pid in tree if pid in processes)
+
+
 def _children(parent: int) -> list[_Process]:
+    return [process for process in _all() if process.parent == parent and process.state not in "ZX"]
+
+
+def _all() -> list[_Process]:
     found = (_read(int(entry.name)) for entry in _PROC.iterdir() if entry.name.isdigit())
-    return [p for p in found if p is not None and p.parent == parent and p.state not in "ZX"]
+    return [process for process in found if process is not None]
 
 
 def _read(pid: int) -> _Process | None:
+    """None when it has ended."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text()
         command = (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return None
-    state, parent = stat.rpartition(")")[2].split()[:2]
-    return _Process(pid, int(parent), state, command)
+    # The name stands in parentheses and may hold anything, so count the fields from its end.
+    fields = stat.rpartition(")")[2].split()
+    seconds = sum(map(int, fields[11:15])) / _TICKS
+    return _Process(pid, int(fields[1]), fields[0], command, seconds)

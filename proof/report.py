@@ -18,7 +18,7 @@ _FRAME: Final = """\
 
 What Overbookr promises is tried by breaking it. This page is written by `python -m proof.report` from the results of
 the latest full run of each part, which lie in `proof/results/full/`; `make prove SIZE=full` makes them anew, and
-`make prove` does the same in minutes, as every change must before it lands. Every run prints its seed, and
+`make prove` does the same in minutes, and parts of that run before every change lands. Every run prints its seed, and
 `make prove SEED=n` draws the same again. How each part works is in [Testing](testing.md#the-proof).
 
 {headline}

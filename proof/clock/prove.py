@@ -27,6 +27,7 @@ from proof.clock.faketime import FakeClock, jumping, library
 from proof.clock.sessions import Instance, Session, accepted_from, matrix
 from proof.clock.visits import Recorded, Visitor, crowd, token_for_all_clocks
 from proof.part import Circumstances, Finding
+from tests.house.people import create_users
 from tests.house.postgres import fast_folder
 from tests.house.serving import SECRET, Served, environment, serve
 from tests.house.stage import Stage
@@ -185,12 +186,7 @@ async def _visits(
     given: Circumstances, http: aiohttp.ClientSession, pool: Pool, instances: list[Instance], holds: int, purpose: str
 ) -> Recorded:
     stage = Stage(pool)
-    users = [new_id() for _ in range(8)]
-    await pool.execute(
-        """insert into users (user_id, name, email, password_hash)
-           select id, 'Buyer', id || '@example.org', 'none' from unnest($1::uuid[]) u (id)""",
-        users,
-    )
+    users = await create_users(pool, 8)
     seats = []
     for start in range(0, holds, SEATS_OF_AN_EVENT):
         count = min(SEATS_OF_AN_EVENT, holds - start)

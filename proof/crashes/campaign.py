@@ -44,9 +44,3 @@ class Campaign:
             if time.monotonic() - reported > 30:
                 reported = time.monotonic()
                 self.report(", ".join(f"{self.done[name]} {name}" for name in self.wanted))
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The smallest value that at least `share` of all are not above."""
-    ordered = sorted(values)
-    return ordered[max(-(-int(share * 1000) * len(ordered) // 1000) - 1, 0)] if ordered else 0.0

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from overbookr.database.embedded import bin_dir
-from proof.crashes.campaign import Campaign, percentile
+from overbookr.demo.recorder import percentile
+from proof.crashes.campaign import Campaign
 from proof.crashes.disk import NoSmallDisk, filled, small_disk
 from proof.crashes.faults import Faults
 from proof.crowd.buyers import Show
@@ -121,8 +122,8 @@ def _claim_faults(finding: Finding, campaign: Campaign, wanted: dict[str, int]) 
         all(done[name] >= count for name, count in wanted.items()),
         ", ".join(f"{done[name]} {name.replace('_', ' ')}" for name in wanted),
     )
-    killed = [second for name, values in campaign.seconds.items() if name not in _STOPS for second in values]
-    worst = {name: round(percentile(values, 0.99), 2) for name, values in campaign.seconds.items()}
+    killed = sorted(second for name, values in campaign.seconds.items() if name not in _STOPS for second in values)
+    worst = {name: round(percentile(sorted(values), 0.99), 2) for name, values in campaign.seconds.items()}
     finding.figures |= {"seconds_to_ready_p99": worst, "seconds_to_ready_p50": round(percentile(killed, 0.5), 2)}
     slow = percentile(killed, 0.99)
     finding.claim(

@@ -97,10 +97,6 @@ class Journal:
                 file.write(_encode(operation) + b"\n")
         return operations
 
-    def close_all(self) -> None:
-        for event_id in list(self._open):
-            self.close(event_id)
-
 
 def read_journal(path: Path) -> Iterator[Operation]:
     with path.open("rb") as file:

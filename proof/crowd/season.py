@@ -12,11 +12,11 @@ from typing import Any, Final
 import aiohttp
 import asyncpg
 
-from overbookr.ids import new_id
 from overbookr.users.tokens import issue_access
 from proof.crowd.buyers import Client, Show
 from proof.crowd.caller import Caller, Person
 from proof.crowd.record import Journal, Operation
+from tests.house.people import create_users
 from tests.house.serving import SECRET
 
 TOKEN_SECONDS: Final = 8 * 3600
@@ -28,7 +28,7 @@ _LABELS_PER_REQUEST = 1000
 @dataclass(frozen=True)
 class Programme:
     """How a season goes. An event has `hot` seats that half of all holds want, and `cold` ones; it closes after
-    `operations_per_event`, and then everything that was recorded of it goes to `on_closed`."""
+    `operations_per_event`."""
 
     clients: int
     operations: int
@@ -164,17 +164,10 @@ async def open_season(
 
 
 async def _create_people(dsn: str, count: int, role: str) -> list[Person]:
-    """Accounts with tokens that outlast the season, made without hashing a password for each."""
-    user_ids = [new_id() for _ in range(count)]
+    """Accounts with tokens that outlast the season."""
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(
-            """insert into users (user_id, name, email, role, password_hash)
-               select u.user_id, 'Somebody', u.user_id || '@proof.invalid', $2, 'none'
-                 from unnest($1::uuid[]) u (user_id)""",
-            user_ids,
-            role,
-        )
+        user_ids = await create_users(connection, count, role)
     finally:
         await connection.close()
     return [Person(user_id, issue_access(SECRET.encode(), user_id, 1, TOKEN_SECONDS)) for user_id in user_ids]

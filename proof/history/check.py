@@ -202,10 +202,3 @@ class _Order:
     def _agrees(self, seat_no: str, told: str, version: int) -> bool:
         status = self._timeline.status(seat_no, version)
         return status == told or (self._waiting_may_keep and told == "held" and status == FREE)
-
-
-def summed(verdicts: list[Verdict]) -> Verdict:
-    whole = Verdict()
-    for verdict in verdicts:
-        whole.add(verdict)
-    return whole

@@ -15,16 +15,12 @@ def run(part: str, seed: int, folder: Path, report: Path) -> None:
     folder.mkdir()
     crash = None
     try:
-        finding = asyncio.run(_run(prove, Circumstances("small", seed, folder, print)))
+        finding = asyncio.run(prove(Circumstances("small", seed, folder, print)))
     except Exception:
         finding, crash = Finding(), traceback.format_exc()
     told = {"package": str(Path(overbookr.__file__).parent), "crash": crash, "passed": finding.passed}
     broken = [f"{claim.says}: {claim.measured}" for claim in finding.claims if not claim.held]
     report.write_text(as_json(told | {"violations": [*finding.violations, *broken]}), encoding="utf-8")
-
-
-async def _run(prove: Prove, given: Circumstances) -> Finding:
-    return await prove(given)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import random
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,18 +103,8 @@ class Crowd:
         if not self._wanted:
             raise RuntimeError("the house is sold out; build a larger one")
         number = self._wanted.popleft()
-        counts = self._counting.counts
-        counts.offered += 1
-        counts.sent += 1
-        self._outstanding += 1
 
-        def hear(answer: Answer | None) -> None:
-            self._outstanding -= 1
-            if answer is None:
-                self._counting.counts.broken += 1
-                return
-            now = time.perf_counter()
-            self._count(answer, meant_at, now, is_booking=False)
+        def go_on(answer: Answer, now: float) -> None:
             if answer.status == 201 and not answer.closes:
                 self._book(connection, number, answer.body)
                 return
@@ -121,11 +112,28 @@ class Crowd:
                 self._wanted.append(number)
             self._go_on(connection, now)
 
-        connection.ask(self._requests.hold(number), hear)
+        self._ask(connection, self._requests.hold(number), meant_at, go_on, is_booking=False)
 
     def _book(self, connection: Connection, number: int, held: bytes) -> None:
         start = held.index(_TOKEN) + len(_TOKEN)
         meant_at = time.perf_counter()
+
+        def go_on(answer: Answer, now: float) -> None:
+            self._go_on(connection, now)
+
+        request = self._requests.book(number, held[start : start + 36])
+        self._ask(connection, request, meant_at, go_on, is_booking=True)
+
+    def _ask(
+        self,
+        connection: Connection,
+        request: bytes,
+        meant_at: float,
+        go_on: Callable[[Answer, float], None],
+        *,
+        is_booking: bool,
+    ) -> None:
+        """Send, count the answer when it comes, and go on with it then."""
         counts = self._counting.counts
         counts.offered += 1
         counts.sent += 1
@@ -137,15 +145,12 @@ class Crowd:
                 self._counting.counts.broken += 1
                 return
             now = time.perf_counter()
-            self._count(answer, meant_at, now, is_booking=True)
-            self._go_on(connection, now)
+            self._counting.answered(
+                is_booking=is_booking, status=answer.status, retry_after=answer.retry_after, meant_at=meant_at, now=now
+            )
+            go_on(answer, now)
 
-        connection.ask(self._requests.book(number, held[start : start + 36]), hear)
-
-    def _count(self, answer: Answer, meant_at: float, now: float, *, is_booking: bool) -> None:
-        self._counting.answered(
-            is_booking=is_booking, status=answer.status, retry_after=answer.retry_after, meant_at=meant_at, now=now
-        )
+        connection.ask(request, hear)
 
     def _go_on(self, connection: Connection, now: float) -> None:
         if self._looping:

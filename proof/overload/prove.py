@@ -15,10 +15,10 @@ from overbookr.database.embedded import EmbeddedServer, ensure_running
 from overbookr.database.pool import open_pool
 from proof.overload.arrivals import Phase
 from proof.overload.cancelling import SECONDS_MAX, cancel, leftovers
-from proof.overload.processor import processor_seconds
 from proof.overload.tally import Tally, seconds_until_normal
 from proof.overload.venue import SHARE, Venue, open_venue, requests_of, save
 from proof.part import Circumstances, Finding
+from proof.processes import processor_seconds
 from tests.house.serving import SECRET, Served, serve
 
 FACTOR: Final = 10

@@ -12,6 +12,7 @@ from overbookr.database.pool import session_settings
 from overbookr.ids import new_id
 from overbookr.seats.natural_order import natural_key
 from overbookr.users.tokens import issue_access
+from tests.house.people import create_users
 
 SHARE: Final = 10
 _LABEL_DIGITS: Final = 6
@@ -83,12 +84,7 @@ async def open_venue(dsn: str, secret: str, *, events: int, seats_of_event: int)
     settings = {name: value for name, value in session_settings(write=True).items() if not name.endswith("timeout")}
     connection = await asyncpg.connect(dsn, server_settings=settings)
     try:
-        user_ids = [new_id() for _ in range(users)]
-        await connection.execute(
-            """insert into users (user_id, name, email, role, password_hash)
-               select u.id, 'Somebody', u.id || '@example.org', 'user', 'none' from unnest($1::uuid[]) u (id)""",
-            user_ids,
-        )
+        user_ids = await create_users(connection, users)
         event_ids = [new_id() for _ in range(events)]
         labels = [f"S{number:0{_LABEL_DIGITS}}" for number in range(seats_of_event)]
         keys = [natural_key(label) for label in labels]

@@ -12,18 +12,13 @@ from uuid import UUID
 
 import aiohttp
 
-from overbookr.ids import new_id
 from overbookr.users.tokens import issue_access
+from proof.crowd.caller import Person
 from proof.restore.ledger import Acknowledged, Kind, Ledger
+from tests.house.people import create_users
 from tests.house.stage import Stage
 
 _TOKEN_SECONDS: Final = 86_400
-
-
-@dataclass(frozen=True)
-class Person:
-    user_id: UUID
-    token: str
 
 
 @dataclass
@@ -39,12 +34,7 @@ class House:
 async def furnish(stage: Stage, secret: bytes, people: int, seats: int) -> tuple[House, list[Person]]:
     small_seats = 12
     house = House(await stage.event(seats), await stage.event(small_seats), seats, small_seats)
-    ids = [new_id() for _ in range(people)]
-    await stage.pool.execute(
-        """insert into users (user_id, name, email, password_hash)
-           select id, 'Buyer', id || '@example.org', 'none' from unnest($1::uuid[]) u (id)""",
-        ids,
-    )
+    ids = await create_users(stage.pool, people)
     return house, [Person(user_id, issue_access(secret, user_id, 1, _TOKEN_SECONDS)) for user_id in ids]
 
 

@@ -22,7 +22,8 @@ from overbookr.database.pool import open_pool
 from overbookr.main import FUNCTION_SOURCES
 from overbookr.settings import Settings
 from overbookr.users.tokens import load_secret
-from proof.restore.buyers import House, Person, a_buyer, furnish, selling
+from proof.crowd.caller import Person
+from proof.restore.buyers import House, a_buyer, furnish, selling
 from proof.restore.document import CommandFailed, Documented
 from proof.restore.installations import Installation
 from proof.restore.ledger import Ledger, Mark, Restored, look

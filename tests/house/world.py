@@ -14,8 +14,8 @@ import httpx
 
 from overbookr.audit.store import AuditStore
 from overbookr.database.pool import Pool, open_pool
-from overbookr.ids import new_id
 from overbookr.users.tokens import issue_access
+from tests.house.people import create_users
 from tests.house.serving import SECRET, Served
 
 FAR_AWAY = "2031-05-01T19:30:00Z"
@@ -49,20 +49,9 @@ class World:
         return await self.user("admin")
 
     async def users(self, count: int, role: str = "user") -> list[Someone]:
-        ids = [new_id() for _ in range(count)]
-        emails = [f"{user_id}@example.org" for user_id in ids]
-        await self.pool.execute(
-            """insert into users (user_id, name, email, role, password_hash)
-               select u.id, 'Somebody', u.email, $3, 'none' from unnest($1::uuid[], $2::text[]) u (id, email)""",
-            ids,
-            emails,
-            role,
-        )
+        ids = await create_users(self.pool, count, role)
         secret = SECRET.encode()
-        return [
-            Someone(user_id, email, issue_access(secret, user_id, 1, 3600))
-            for user_id, email in zip(ids, emails, strict=True)
-        ]
+        return [Someone(user_id, f"{user_id}@example.org", issue_access(secret, user_id, 1, 3600)) for user_id in ids]
 
     async def event(self, seats: int | list[str] = 0, **fields: Any) -> str:
         """A new event on sale, with seats S1..Sn or those named; its id."""
