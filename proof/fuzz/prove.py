@@ -21,7 +21,7 @@ from tests.house.world import Someone, World, open_world
 TOKEN_SECONDS: Final = 86_400
 EXAMPLES_SMALL: Final = 2  # of each operation, by each identity
 EXAMPLES_FULL: Final = 100
-SECONDS_FULL: Final = 330  # for each identity
+SECONDS_FULL: Final = 200  # for each identity
 SEATS: Final = [f"S{number}" for number in range(1, 41)]
 # A small run shares the phases out; in a full one everybody goes through all of them.
 SMALL_PHASES: Final = {

@@ -53,7 +53,7 @@ async def prove(given: Circumstances) -> Finding:
 
 async def _walk_beside(given: Circumstances, house: House, finding: Finding) -> None:
     examples, steps = given.pick(small=14, full=2_000), given.pick(small=30, full=50)
-    seconds, batch_max = given.pick(small=120, full=1_440), given.pick(small=10, full=100)
+    seconds, batch_max = given.pick(small=120, full=900), given.pick(small=10, full=100)
     dice = given.random("examples")
     async with compare(replace(house.instances[0], dsn=house.dsn)) as (comparison, people):
         began = time.monotonic()
