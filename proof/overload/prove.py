@@ -31,7 +31,6 @@ NORMAL_SECONDS_MAX: Final = 10
 PEAK_CONNECTIONS: Final = (64, 256)
 NORMAL_LOAD: Final = 0.8
 CROWD_CONNECTIONS: Final = 2_000
-_EVENTS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,10 @@ async def _open_house(given: Circumstances) -> AsyncIterator[House]:
     try:
         server = await ensure_running(folder)
         venue = await open_venue(
-            server.dsn, SECRET, events=_EVENTS, seats_of_event=given.pick(small=6_000, full=80_000)
+            server.dsn,
+            SECRET,
+            events=given.pick(small=10, full=100),
+            seats_of_event=given.pick(small=6_000, full=8_000),
         )
         save(venue, given.folder / "venue.json")
         crowd = await asyncio.create_subprocess_exec(
@@ -190,7 +192,7 @@ def _judge_overload(
 async def _cancellation(given: Circumstances, house: House, finding: Finding) -> None:
     count = given.pick(small=1_000, full=10_000)
     port = int(house.served.url.rsplit(":", 1)[1])
-    seats = range(house.venue.seats - SHARE * _EVENTS * 100, house.venue.seats)
+    seats = range(house.venue.seats - SHARE * len(house.venue.event_ids) * 100, house.venue.seats)
     found = await cancel(port, requests_of(house.venue), seats, count, given.random("cancelling"))
     left = await leftovers(house.served.url, house.server.dsn)
     finding.figures |= {
