@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from overbookr.database.embedded import bin_dir
-from overbookr.demo.recorder import percentile
 from proof.crashes.campaign import Campaign
 from proof.crashes.disk import NoSmallDisk, filled, small_disk
 from proof.crashes.faults import Faults
@@ -17,6 +16,7 @@ from proof.crowd.record import Operation
 from proof.crowd.season import Programme, Season, open_season
 from proof.history.recording import check_history, write_closing
 from proof.house import SHARE, Auditor, House, open_house
+from proof.overload.tally import percentile
 from proof.part import Circumstances, Finding
 
 HOLD_SECONDS: Final = 2
@@ -122,14 +122,14 @@ def _claim_faults(finding: Finding, campaign: Campaign, wanted: dict[str, int]) 
         all(done[name] >= count for name, count in wanted.items()),
         ", ".join(f"{done[name]} {name.replace('_', ' ')}" for name in wanted),
     )
-    killed = sorted(second for name, values in campaign.seconds.items() if name not in _STOPS for second in values)
-    worst = {name: round(percentile(sorted(values), 0.99), 2) for name, values in campaign.seconds.items()}
-    finding.figures |= {"seconds_to_ready_p99": worst, "seconds_to_ready_p50": round(percentile(killed, 0.5), 2)}
-    slow = percentile(killed, 0.99)
+    killed = [second for name, values in campaign.seconds.items() if name not in _STOPS for second in values]
+    worst = {name: round(percentile(values, 99) or 0.0, 2) for name, values in campaign.seconds.items()}
+    usual, slow = percentile(killed, 50) or 0.0, percentile(killed, 99) or 0.0
+    finding.figures |= {"seconds_to_ready_p99": worst, "seconds_to_ready_p50": round(usual, 2)}
     finding.claim(
         f"All processes are back and ready within {READY_SECONDS_DEMANDED:g} s of a kill (p99)",
         bool(killed) and slow <= READY_SECONDS_DEMANDED,
-        f"p50 {percentile(killed, 0.5):.2f} s, p99 {slow:.2f} s, slowest {max(killed, default=0):.2f} s",
+        f"p50 {usual:.2f} s, p99 {slow:.2f} s, slowest {max(killed, default=0):.2f} s",
     )
 
 
