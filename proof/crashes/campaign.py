@@ -15,22 +15,28 @@ PAUSE_SECONDS_MAX = 0.4
 
 @dataclass
 class Campaign:
-    """`wanted` says how often each fault is to break something. `seconds` are those from a fault to a house that is
-    whole and ready, by fault; for a process that was only stopped the stop is in them."""
+    """`wanted` says how often each fault is to break something, at least: it goes on until `enough` was sold as well.
+    `seconds` are those from a fault to a house that is whole and ready, by fault; for a process that was only stopped
+    the stop is in them."""
 
     faults: Faults
     wanted: dict[str, int]
     chance: random.Random
     report: Callable[[str], None]
+    enough: Callable[[], bool]
     done: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, list[float]] = field(default_factory=dict)
     failure: str | None = None
 
     async def run(self) -> None:
-        """Until all is done, or the house has not come back by itself."""
+        """Until all is done and enough was sold, or the house has not come back by itself."""
         reported = time.monotonic()
-        while missing := [name for name, count in self.wanted.items() if self.done[name] < count]:
-            name = self.chance.choices(missing, [self.wanted[name] - self.done[name] for name in missing])[0]
+        while True:
+            missing = {name: count - self.done[name] for name, count in self.wanted.items() if self.done[name] < count}
+            if not missing and self.enough():
+                return
+            drawn_from = missing or self.wanted
+            name = self.chance.choices(list(drawn_from), list(drawn_from.values()))[0]
             await asyncio.sleep(self.chance.uniform(0, PAUSE_SECONDS_MAX))
             began = time.monotonic()
             try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from overbookr.database.embedded import bin_dir
+from overbookr.mail.store import MailStore
 from proof.crashes.campaign import Campaign
 from proof.crashes.disk import NoSmallDisk, filled, small_disk
 from proof.crashes.faults import Faults
@@ -57,25 +58,36 @@ class _Selling:
     """A crowd that buys until the block ends; every event is written down at the very end, so that nothing which was
     acknowledged early can have got lost late."""
 
-    def __init__(self, given: Circumstances, house: House, folder: Path, events: int) -> None:
+    def __init__(self, given: Circumstances, house: House, folder: Path, operations_per_event: int) -> None:
         self._given = given
         self._house = house
         self._folder = folder
         self._shows: list[Show] = []
-        self._events = events
-        self.season: Season | None = None
+        self._operations_per_event = operations_per_event
+        self._season: Season | None = None
+
+    @property
+    def bookings(self) -> int:
+        """How many were acknowledged so far."""
+        return 0 if self._season is None else self._season.acknowledged_bookings
 
     async def _keep(self, show: Show, operations: list[Operation]) -> None:
         self._shows.append(show)
 
     async def run_beside(self, break_things: Callable[[], Coroutine[Any, Any, None]]) -> Season:
         programme = Programme(
-            clients=24, operations=10**9, operations_per_event=self._events, hot=20, cold=self._events // 4
+            clients=32,
+            operations=10**9,
+            operations_per_event=self._operations_per_event,
+            hot=20,
+            cold=self._operations_per_event // 2,
+            hot_share=0.2,
         )
         chance = self._given.random(f"season {self._folder.name}")
         async with open_season(
             self._house.dsn, self._house.urls, programme, self._folder, chance, self._keep
         ) as season:
+            self._season = season
             season.caller.hang_up_share = HANG_UP_SHARE
             selling, breaking = asyncio.create_task(season.run()), asyncio.create_task(break_things())
             await asyncio.wait({selling, breaking}, return_when=asyncio.FIRST_COMPLETED)
@@ -95,12 +107,15 @@ async def _kill(given: Circumstances, finding: Finding) -> None:
         given.folder / "house", instances=2, workers=WORKERS, OVERBOOKR_HOLD_TTL_SECONDS=str(HOLD_SECONDS)
     ) as house:
         faults = Faults(house, WORKERS, HOLD_SECONDS, given.random("victims"))
-        campaign = Campaign(faults, wanted, given.random("moments"), given.report)
         selling = _Selling(given, house, given.folder / "history", given.pick(small=1_500, full=12_000))
+        to_sell = given.pick(small=200, full=100_000)
+        campaign = Campaign(
+            faults, wanted, given.random("moments"), given.report, enough=lambda: selling.bookings >= to_sell
+        )
         began = time.monotonic()
         season = await selling.run_beside(campaign.run)
         seconds = time.monotonic() - began
-        quiet = await _wait_for_quiet(house)
+        quiet = await _wait_for_quiet(house, finding, "killed")
         await selling.write_down()
         finding.violations += quiet
         finding.violations += [] if campaign.failure is None else [campaign.failure]
@@ -168,15 +183,23 @@ def _claim_history(finding: Finding, season: Season, folder: Path, why: str) -> 
         finding.violations += caller.strange
 
 
-async def _wait_for_quiet(house: House) -> list[str]:
-    """What laws are still broken when the duties have had their time; asked until none is."""
-    deadline = time.monotonic() + QUIET_SECONDS_MAX
+async def _wait_for_quiet(house: House, finding: Finding, why: str) -> list[str]:
+    """What laws are still broken when the duties have had their time; asked until none is. Mails that could not go out
+    while the house was broken may be many: as long as they become fewer, they are waited for."""
+    began, outbox = time.monotonic(), MailStore(house.pool)
+    waiting = (await outbox.backlog()).waiting
+    finding.figures |= {f"mails_waiting_when_{why}_ended": waiting}
+    deadline = began + QUIET_SECONDS_MAX
     while True:
         auditor = Auditor(house.pool)
         await auditor.ask(quiescent=True)
         if not auditor.broken or time.monotonic() > deadline:
+            finding.figures |= {f"seconds_until_quiet_after_{why}": round(time.monotonic() - began, 1)}
             return auditor.broken
         await asyncio.sleep(0.5)
+        still_waiting = (await outbox.backlog()).waiting
+        if still_waiting < waiting:
+            waiting, deadline = still_waiting, time.monotonic() + QUIET_SECONDS_MAX
 
 
 def _check_files(dsn: str) -> str | None:
@@ -214,7 +237,7 @@ async def _fill_the_disk(given: Circumstances, finding: Finding, disk: Path) -> 
 
         selling = _Selling(given, house, given.folder / "history-of-the-full-disk", 1_500)
         season = await selling.run_beside(fill)
-        quiet = await _wait_for_quiet(house)
+        quiet = await _wait_for_quiet(house, finding, "disk_full")
         await selling.write_down()
         finding.violations += quiet
     finding.figures |= {"disk_was_full": times, "seconds_to_ready_after_full_disk": [round(s, 2) for s in healing]}

@@ -14,8 +14,7 @@ SELLING: Final[dict[Kind, int]] = {
 }  # fmt: skip
 # Once half of an event's operations are done, those who have seats begin to give them back and others wait for them.
 CHURNING: Final[dict[Kind, int]] = SELLING | {"hold": 36, "cancel": 8, "join": 6}
-HOT_SHARE: Final = 0.5
-# And so many of all are for seats that a map showed as free, which is how the last ones are sold.
+# So many of all holds are for seats that a map showed as free, which is how the last ones are sold.
 SEEN_SHARE: Final = 0.25
 # A client that has so many open holds lets the oldest lapse.
 OPEN_HOLDS_MAX: Final = 3
@@ -62,6 +61,7 @@ class Client:
         caller: Caller,
         journal: Journal,
         chance: random.Random,
+        hot_share: float,
     ) -> None:
         self._number = number
         self._people = people
@@ -69,6 +69,7 @@ class Client:
         self._caller = caller
         self._journal = journal
         self._chance = chance
+        self._hot_share = hot_share
         self._holds: dict[UUID, list[_Owned]] = {}
         self._bookings: dict[UUID, list[_Booked]] = {}
         self._waiting: dict[UUID, list[Person]] = {}
@@ -127,9 +128,9 @@ class Client:
     def _wished_for(self, show: Show) -> list[str]:
         """The seats to choose from: the best, or those that a map showed as free, or any at all."""
         drawn = self._chance.random()
-        if drawn < HOT_SHARE:
+        if drawn < self._hot_share:
             return show.seat_nos[: show.hot]
-        return show.seen_free if drawn < HOT_SHARE + SEEN_SHARE and show.seen_free else show.seat_nos
+        return show.seen_free if drawn < self._hot_share + SEEN_SHARE and show.seen_free else show.seat_nos
 
     async def _book(self, show: Show, owned: _Owned, bookings: list[_Booked]) -> Operation:
         operation = self._new("book", show, owned.person)

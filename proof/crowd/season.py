@@ -27,7 +27,7 @@ _LABELS_PER_REQUEST = 1000
 
 @dataclass(frozen=True)
 class Programme:
-    """How a season goes. An event has `hot` seats that half of all holds want, and `cold` ones; it closes after
+    """How a season goes. An event has `hot` seats that `hot_share` of all holds want, and `cold` ones; it closes after
     `operations_per_event`."""
 
     clients: int
@@ -35,6 +35,7 @@ class Programme:
     operations_per_event: int
     hot: int
     cold: int
+    hot_share: float = 0.5
 
 
 Closed = Callable[[Show, list[Operation]], Awaitable[None]]
@@ -157,6 +158,7 @@ async def open_season(
                 caller,
                 journal,
                 random.Random(chance.random()),
+                programme.hot_share,
             )
             for number in range(programme.clients)
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -25,6 +25,7 @@ class Sink:
         self.connections = 0
         self.judge: Judge = lambda envelope: None
         self.hang_up_after_accepting = False
+        self.before_taking: Callable[[], Awaitable[object]] | None = None
         self.silent_until: asyncio.Event | None = None
         self.is_reading = asyncio.Event()
         self.port = 0
@@ -36,6 +37,8 @@ class Sink:
         self.is_reading.set()
         if self.silent_until is not None:
             await self.silent_until.wait()
+        if self.before_taking is not None:
+            await self.before_taking()
         answer = self.judge(envelope)
         if answer is not None:
             return answer

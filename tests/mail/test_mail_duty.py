@@ -328,13 +328,24 @@ async def test_an_unreachable_post_costs_one_mail_an_attempt_and_is_left_alone_f
     assert await make_duty().run_once() == 5, "another worker's patience is its own"
 
 
+async def test_letters_go_out_over_several_lines_at_a_time(world: World, make_duty: DutyMaker, sink: Sink) -> None:
+    await world.bookings(5)
+    together = asyncio.Barrier(4)
+    # The first letter is alone: it is the one that finds out whether the post can be reached.
+    sink.before_taking = lambda: asyncio.sleep(0) if not sink.letters else together.wait()
+    async with asyncio.timeout(8):
+        assert await make_duty(lines=4).run_once() == 5
+    assert sink.connections == 4
+    assert len(set(sink.message_ids())) == 5
+
+
 async def test_a_round_ends_in_time(
     world: World, make_duty: DutyMaker, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.bookings(5)
     clock = iter([100.0, 100.0, 100.0, 103.9, 104.0])  # patience, the beginning, three letters considered
     monkeypatch.setattr(duties, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    assert await make_duty().run_once() == 2
+    assert await make_duty(lines=1).run_once() == 2
     assert len(sink.letters) == 2
     assert await world.pool.fetchval("select count(*) from mails where sent_at is null and attempts = 0") == 3
 

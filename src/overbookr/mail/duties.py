@@ -29,58 +29,85 @@ log = structlog.get_logger(__name__)
 # waits 14 s at most, and a lease runs out only on a worker that is gone.
 LEASE_SECONDS = 60.0
 WORKING_SECONDS = 4.0
+# Connections to the post at a time. A server far away takes a tenth of a second and more for a letter, and a house that
+# sells fast owes hundreds a second; more than a few connections from one sender are what many servers refuse.
+LINES = 4
+
+
+class _Round:
+    """One round's end and what came of it, shared by its lines."""
+
+    def __init__(self, ends_at: float) -> None:
+        self.ends_at = ends_at
+        self.dealt_with = 0
+        self.all_lines_open = False
+        self.is_reachable = True
+
+    @property
+    def is_over(self) -> bool:
+        return not self.is_reachable or time.monotonic() >= self.ends_at
 
 
 class MailDelivery:
     """Sends what the outbox owes, at least once each; safe to run in any number of processes, or twice in one.
 
-    Mails are claimed one at a time, so that a worker that is killed costs no mail but the one in its hands an attempt.
-    While the post is unreachable it is asked only now and then, at most every `patience_seconds_max`.
+    Each of its `lines` claims one mail at a time, so that a worker that is killed costs an attempt only the few mails
+    in its hands. While the post is unreachable it is asked only now and then, at most every `patience_seconds_max`.
     """
 
     name = "mail_delivery"
     period_seconds = 1.0
 
     def __init__(
-        self, store: MailStore, composer: MailComposer, post: Post, *, patience_seconds_max: float = 60.0
+        self,
+        store: MailStore,
+        composer: MailComposer,
+        post: Post,
+        *,
+        patience_seconds_max: float = 60.0,
+        lines: int = LINES,
     ) -> None:
         self._store = store
         self._composer = composer
         self._post = post
         self._patience_seconds_max = patience_seconds_max
+        self._lines = lines
         self._times_unreachable = 0
         self._silent_until = 0.0
 
     async def run_once(self) -> int:
-        """One round over one connection. Returns how many mails were dealt with, 0 when the post is unreachable."""
+        """One round. Returns how many mails were dealt with, 0 when the post is unreachable."""
         if time.monotonic() < self._silent_until:
             return 0
-        courier = self._post.courier()
+        now = _Round(time.monotonic() + WORKING_SECONDS)
         try:
-            dealt_with, is_reachable = await self._round(courier)
-        finally:
-            await courier.close()
-        if is_reachable:
+            async with asyncio.TaskGroup() as lines:
+                await self._empty(now, lines)
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        if now.is_reachable:
             self._times_unreachable = 0
-            return dealt_with
+            return now.dealt_with
         self._times_unreachable += 1
         self._silent_until = time.monotonic() + min(2.0**self._times_unreachable, self._patience_seconds_max)
         return 0
 
-    async def _round(self, courier: Courier) -> tuple[int, bool]:
-        """How many mails were dealt with, and whether the post could be reached."""
-        ends_at = time.monotonic() + WORKING_SECONDS
-        dealt_with = 0
-        while time.monotonic() < ends_at:
-            mail = await self._store.claim_next(LEASE_SECONDS)
-            if mail is None:
-                break
-            outcome = await self._deliver(mail, courier)
-            await self._record(mail, outcome)
-            dealt_with += 1
-            if isinstance(outcome, PostUnreachable):
-                return dealt_with, False
-        return dealt_with, True
+    async def _empty(self, now: _Round, lines: asyncio.TaskGroup) -> None:
+        """One line, until nothing is due, the round is over or the post cannot be reached. The first
+        letter that was dealt with opens the others: an empty outbox is asked once, a dead post tried with one mail."""
+        courier = self._post.courier()
+        try:
+            while not now.is_over and (mail := await self._store.claim_next(LEASE_SECONDS)) is not None:
+                outcome = await self._deliver(mail, courier)
+                await self._record(mail, outcome)
+                now.dealt_with += 1
+                now.is_reachable = now.is_reachable and not isinstance(outcome, PostUnreachable)
+                if now.is_reachable and not now.all_lines_open:
+                    now.all_lines_open = True
+                    for _ in range(self._lines - 1):
+                        lines.create_task(self._empty(now, lines))
+        finally:
+            await courier.close()
 
     async def _deliver(self, mail: DueMail, courier: Courier) -> Outcome | Unsendable:
         if mail.attempts > ATTEMPTS_MAX:

@@ -1,8 +1,9 @@
 -- name: insert_user
--- Register somebody together with their first refresh token. No row: the e-mail is taken.
+-- Register somebody together with their first refresh token. No row: the e-mail is taken. The clock is
+-- read once, as for somebody new the two times are the same moment.
 with made as (
-  insert into users (user_id, name, email, role, password_hash)
-  values ($1, $2, $3, $4, $5)
+  insert into users (user_id, name, email, role, password_hash, created_at, updated_at)
+  select $1, $2, $3, $4, $5, t.at, t.at from (select clock_timestamp() as at) t
   on conflict (email) do nothing
   returning user_id, name, email, role, token_version, created_at, updated_at
 ), kept as (
