@@ -27,7 +27,7 @@ MAIL_AND_AUDIT = (
         _MAIL,
         "       for update skip locked\n",
         "       for update\n",
-        tests("mail/test_mail_duty.py::test_a_claim_waits_for_nobody"),
+        tests("mail/test_mail_store.py::test_a_claim_waits_for_nobody"),
         raises=("TimeoutError",),
     ),
     defect(
@@ -54,7 +54,7 @@ MAIL_AND_AUDIT = (
         " where booking_id = $1 and event_id = $2 and kind = $3 and attempts = $4 and",
         "set next_attempt_at = clock_timestamp() + make_interval(secs => $5), last_error = $6\n"
         " where booking_id = $1 and event_id = $2 and kind = $3 and $4::integer is not null and",
-        tests("mail/test_mail_duty.py::test_what_another_worker_has_claimed_since_is_not_touched"),
+        tests("mail/test_mail_store.py::test_what_another_worker_has_claimed_since_is_not_touched"),
     ),
     defect(
         "reconciler-repairs-silently",
