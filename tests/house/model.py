@@ -48,7 +48,7 @@ def natural(seat_no: str) -> list[Any]:
 
 @dataclass
 class EventModel:
-    """`seats` in natural order. `placed` are those that a seating plan has put there; they come before all others.
+    """`seats` in natural order. `placed` are those of the seating plan with their places on it, before all others.
 
     `promoted` are the bookings that the queue was given and that have no id yet.
     """
@@ -64,7 +64,7 @@ class EventModel:
     is_deleted: bool = False
     version: int = 0
     chart_version: int = 0
-    placed: frozenset[str] = frozenset()
+    placed: dict[str, int] = field(default_factory=dict)
     holds: dict[Id, HoldModel] = field(default_factory=dict)
     bookings: dict[Id, BookingModel] = field(default_factory=dict)
     queue: list[Waiter] = field(default_factory=list)
@@ -209,7 +209,7 @@ class EventModel:
         self.version += len(gone)
         self.seats = {seat: status for seat, status in self.seats.items() if seat not in gone}
         self.mark([seat for seat in seat_nos if seat not in self.seats], "available")
-        self.placed = frozenset(seat_nos)
+        self.placed = {seat_no: place for place, seat_no in enumerate(seat_nos)}
         self.chart_version += 1
         self.promote()
         return ("plan_replaced", self.chart_version, len(seat_nos))
@@ -265,7 +265,7 @@ class EventModel:
         """The shortest run of neighbours that is long enough, the first of those; else the first seats of all."""
         runs: list[list[str]] = [[]]
         row: object = None
-        for seat_no in sorted(self.seats, key=lambda seat: seat not in self.placed):
+        for seat_no in sorted(self.seats, key=lambda seat: self.placed.get(seat, len(self.placed))):
             if (row_of(seat_no), seat_no in self.placed) != row or self.seats[seat_no] != "available":
                 runs.append([])
             row = (row_of(seat_no), seat_no in self.placed)
