@@ -9,21 +9,20 @@ from dataclasses import dataclass, field
 
 from proof.crashes.faults import Faults, NotHealed
 
-# How long the house is left alone between two faults, at most.
-PAUSE_SECONDS_MAX = 0.4
-
 
 @dataclass
 class Campaign:
     """`wanted` says how often each fault is to break something, at least: it goes on until `enough` was sold as well.
-    `seconds` are those from a fault to a house that is whole and ready, by fault; for a process that was only stopped
-    the stop is in them."""
+    Between two faults the house is left alone for `pause_seconds_max` at most. `seconds` are those from a fault to a
+    house that is whole and ready, by fault; for a process that was only stopped the stop is in them.
+    """
 
     faults: Faults
     wanted: dict[str, int]
     chance: random.Random
     report: Callable[[str], None]
     enough: Callable[[], bool]
+    pause_seconds_max: float
     done: Counter[str] = field(default_factory=Counter)
     seconds: dict[str, list[float]] = field(default_factory=dict)
     failure: str | None = None
@@ -37,7 +36,7 @@ class Campaign:
                 return
             drawn_from = missing or self.wanted
             name = self.chance.choices(list(drawn_from), list(drawn_from.values()))[0]
-            await asyncio.sleep(self.chance.uniform(0, PAUSE_SECONDS_MAX))
+            await asyncio.sleep(self.chance.uniform(0, self.pause_seconds_max))
             began = time.monotonic()
             try:
                 broken = await getattr(self.faults, name)()

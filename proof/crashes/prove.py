@@ -110,7 +110,13 @@ async def _kill(given: Circumstances, finding: Finding) -> None:
         selling = _Selling(given, house, given.folder / "history", given.pick(small=1_500, full=12_000))
         to_sell = given.pick(small=200, full=100_000)
         campaign = Campaign(
-            faults, wanted, given.random("moments"), given.report, enough=lambda: selling.bookings >= to_sell
+            faults,
+            wanted,
+            given.random("moments"),
+            lambda told: given.report(f"{told}; {selling.bookings:,} bookings acknowledged"),
+            enough=lambda: selling.bookings >= to_sell,
+            # Long enough at full size that more is sold than broken.
+            pause_seconds_max=given.pick(small=400, full=1_200) / 1000,
         )
         began = time.monotonic()
         season = await selling.run_beside(campaign.run)

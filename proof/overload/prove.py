@@ -112,7 +112,7 @@ async def _overload(given: Circumstances, house: House, finding: Finding) -> Non
         )
         return tally, cost
 
-    normal, _ = await at_rate("normal", NORMAL_LOAD * sustainable, given.pick(small=3, full=30))
+    normal, _ = await at_rate("normal", NORMAL_LOAD * sustainable, given.pick(small=3, full=120))
     overload, cost = await at_rate("overload", FACTOR * sustainable, given.pick(small=6, full=300))
     after, _ = await at_rate("after", NORMAL_LOAD * sustainable, given.pick(small=6, full=40))
     finding.figures |= {
