@@ -131,7 +131,7 @@ def _settle(place: int, others: Sequence[str], queue: bool) -> Operation:
 def _add(place: int, others: Sequence[str], queue: bool) -> Operation:
     async def run(pool: Pool) -> Any:
         # What became of the seats after the commit is read in a statement of its own, and may be another's doing.
-        added = await SeatStore(pool, pool, user_seats_max=SHARE).add(EVENT, ["S6", f"S{7 + place}"])
+        added = await SeatStore(pool, user_seats_max=SHARE).add(EVENT, ["S6", f"S{7 + place}"])
         return [seat.seat_no for seat in added] if isinstance(added, list) else added
 
     return run
@@ -139,7 +139,7 @@ def _add(place: int, others: Sequence[str], queue: bool) -> Operation:
 
 def _block(place: int, others: Sequence[str], queue: bool) -> Operation:
     seat_no = _contested_seat(others, queue)
-    return lambda pool: SeatStore(pool, pool, user_seats_max=SHARE).block(
+    return lambda pool: SeatStore(pool, user_seats_max=SHARE).block(
         EVENT, [seat_no], block=True, reason=f"reason {place}"
     )
 
@@ -176,7 +176,7 @@ async def build_scene(pool: Pool, scene: Scene) -> None:
            values ($1, 'A show', 'A house', now() + interval '30 days')""",
         EVENT,
     )
-    seats = SeatStore(pool, pool, user_seats_max=SHARE)
+    seats = SeatStore(pool, user_seats_max=SHARE)
     await seats.add(EVENT, [f"S{number}" for number in range(1, 6)])
     await seats.block(EVENT, ["S5"], block=True, reason="a pillar")
     ann, bob = identifier("ann"), identifier("bob")

@@ -44,7 +44,8 @@ class Wire:
     def ask(self, method: str, path: str, body: Any = None, token: str | None = None, key: str | None = None) -> Reply:
         connection = self._connections[len(self.journal) % CONNECTIONS]
         self.requests += 1
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        # The model knows the present only.
+        headers = {"Cache-Control": "no-cache"} | ({"Authorization": f"Bearer {token}"} if token else {})
         if key is not None:
             headers["Idempotency-Key"] = key
         content = None if body is None else json.dumps(body).encode()

@@ -43,6 +43,10 @@ from overbookr.mail.duties import MailDelivery
 from overbookr.mail.render import MailComposer
 from overbookr.mail.store import MailStore
 from overbookr.mail.ticket import derive_ticket_key
+from overbookr.maps.boards import Boards
+from overbookr.maps.ready import ReadyMaps
+from overbookr.maps.routes import routes as map_routes
+from overbookr.maps.store import MapStore
 from overbookr.operations.readiness import Readiness
 from overbookr.operations.routes import OPEN
 from overbookr.operations.routes import routes as operations_routes
@@ -53,7 +57,6 @@ from overbookr.processes import (
     end_with_parent,
     tell_started,
 )
-from overbookr.seats.maps import SeatMaps
 from overbookr.seats.routes import routes as seat_routes
 from overbookr.seats.store import SeatStore
 from overbookr.settings import Settings, load_settings
@@ -89,6 +92,7 @@ _HANDLERS: Sequence[HTTPRouteHandler] = [
     *user_routes,
     *event_routes,
     *seat_routes,
+    *map_routes,
     *hold_routes,
     *booking_routes,
     *waitlist_routes,
@@ -127,6 +131,7 @@ def build_application(settings: Settings, dsn: str) -> Front:
 
     writers: list[Writer] = []
     fronts: list[Front] = []
+    ready = ReadyMaps()
 
     def observe_writes(size: int) -> None:
         observe_batch("writes", size)
@@ -145,21 +150,21 @@ def build_application(settings: Settings, dsn: str) -> Front:
             reads, writes = await _open_pools(stack, dsn, settings, "api", settings.lanes)
             users = _users(stack, reads, settings, secret)
             standings[:] = [_standing_reader(users)]
+            boards = Boards(MapStore(reads), observe=lambda size: observe_batch("maps", size))
             writer = Writer(
                 writes,
                 lanes=settings.lanes,
                 time_to_live=timedelta(seconds=settings.hold_ttl_seconds),
                 user_seats_max=settings.user_max_seats_per_event,
                 observe=observe_writes,
+                changed=boards.doubt,
             )
             writers[:] = [writer]
-            _fill_state(app, settings, reads, writes, users, writer)
-            writer.start()
-            stack.push_async_callback(writer.stop)
-            standings[0].start()
-            stack.push_async_callback(standings[0].stop)
-            app.state.maps.start()
-            stack.push_async_callback(app.state.maps.stop)
+            _fill_state(app, settings, reads, writes, users, writer, boards)
+            for part in (writer, standings[0], boards):
+                part.start()
+                stack.push_async_callback(part.stop)
+            ready.boards = boards
             stack.push_async_callback(_stop, asyncio.create_task(_watch_pools(reads, writes)))
             if settings.drain_seconds:
                 drain_before_stopping(settings.drain_seconds, begin_drain)
@@ -185,7 +190,7 @@ def build_application(settings: Settings, dsn: str) -> Front:
         logging_config=None,
     )
     check_policies(app)
-    fronts.append(_front(app, settings))
+    fronts.append(_front(app, settings, ready))
     return fronts[0]
 
 
@@ -228,8 +233,8 @@ async def open_users(dsn: str, settings: Settings) -> AsyncIterator[UserStore]:
 async def open_seats(dsn: str, settings: Settings) -> AsyncIterator[SeatStore]:
     """The seats' store for a command of the command line."""
     async with AsyncExitStack() as stack:
-        reads, writes = await _open_pools(stack, dsn, settings, "command", 0)
-        yield SeatStore(reads, writes, user_seats_max=settings.user_max_seats_per_event)
+        _, writes = await _open_pools(stack, dsn, settings, "command", 0)
+        yield SeatStore(writes, user_seats_max=settings.user_max_seats_per_event)
 
 
 @asynccontextmanager
@@ -248,24 +253,27 @@ async def open_audit(dsn: str, settings: Settings) -> AsyncIterator[AuditStore]:
         yield AuditStore(reads)
 
 
-def _front(app: Litestar, settings: Settings) -> Front:
+def _front(app: Litestar, settings: Settings, ready: ReadyMaps) -> Front:
     return Front(
         app,
         cors_origins=settings.cors_origin_list,
         transport_security=settings.base_url.startswith("https://"),
         admission=Admission(report=_report_refused),
+        ready=ready,
     )
 
 
-def _fill_state(app: Litestar, settings: Settings, reads: Pool, writes: Pool, users: UserStore, writer: Writer) -> None:
+def _fill_state(
+    app: Litestar, settings: Settings, reads: Pool, writes: Pool, users: UserStore, writer: Writer, boards: Boards
+) -> None:
     """What the routes find in the application's state."""
     user_seats_max = settings.user_max_seats_per_event
     state = app.state
     state.writer = writer
+    state.maps = boards
     state.users = users
     state.events = EventStore(reads, writes, user_seats_max=user_seats_max)
-    state.seats = SeatStore(reads, writes, user_seats_max=user_seats_max)
-    state.maps = SeatMaps(state.seats, observe=lambda size: observe_batch("maps", size))
+    state.seats = SeatStore(writes, user_seats_max=user_seats_max)
     state.holds = HoldStore(reads)
     state.bookings = BookingStore(reads)
     state.waitlist = WaitlistStore(reads, writes, user_seats_max=user_seats_max)

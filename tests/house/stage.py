@@ -3,7 +3,7 @@
 import contextlib
 import os
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -64,9 +64,16 @@ class Stage:
 
     @asynccontextmanager
     async def writer(
-        self, *, lanes: int = 1, time_to_live: timedelta = TIME_TO_LIVE, user_seats_max: int = SHARE
+        self,
+        *,
+        lanes: int = 1,
+        time_to_live: timedelta = TIME_TO_LIVE,
+        user_seats_max: int = SHARE,
+        changed: Callable[[Iterable[UUID]], None] | None = None,
     ) -> AsyncIterator[Writer]:
-        writer = Writer(self.pool, lanes=lanes, time_to_live=time_to_live, user_seats_max=user_seats_max)
+        writer = Writer(
+            self.pool, lanes=lanes, time_to_live=time_to_live, user_seats_max=user_seats_max, changed=changed
+        )
         writer.start()
         try:
             yield writer

@@ -35,7 +35,10 @@ class Someone:
 
 
 class World:
-    """`http` is a client of the served application; `pool` its database, to look at and to move time by."""
+    """`http` is a client of the served application; `pool` its database, to look at and to move time by.
+
+    `http` asks for maps of the present; how old others may be has tests of its own.
+    """
 
     def __init__(self, served: Served, http: httpx.AsyncClient, pool: Pool) -> None:
         self.served = served
@@ -158,7 +161,8 @@ def code_of(answer: httpx.Response) -> tuple[int, str]:
 async def open_world(served: Served) -> AsyncIterator[World]:
     pool = await open_pool(served.dsn, size=6, application_name="test")
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=200)
-    async with httpx.AsyncClient(base_url=served.url, timeout=30, limits=limits) as http:
+    present = {"Cache-Control": "no-cache"}
+    async with httpx.AsyncClient(base_url=served.url, timeout=30, limits=limits, headers=present) as http:
         try:
             yield World(served, http, pool)
         finally:

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from overbookr.http.front import BODY_LIMIT, PLAN_BODY_LIMIT, Front
+from overbookr.http.body_bounds import BODY_LIMIT, PLAN_BODY_LIMIT
+from overbookr.http.front import Front
 
 pytestmark = pytest.mark.anyio
 

@@ -72,7 +72,8 @@ _READS: dict[str, tuple[str, list[Any]]] = {
     "a booking": (load_queries("overbookr.bookings").find_booking, [booking_id(70), hold_id(70), False]),
     "someone's bookings": (load_queries("overbookr.bookings").list_bookings, [hold_id(70), 20, 0]),
     "an event": (load_queries("overbookr.events").find_event, [BIG, False]),
-    "the state of a map": (load_queries("overbookr.seats").map_states, [[BIG]]),
+    "the state of a map": (load_queries("overbookr.maps").map_states, [[BIG]]),
+    "the changes of a map": (load_queries("overbookr.maps").read_changes, [[BIG, QUEUED], [10_000, 0], [10_020, 2]]),
 }
 
 

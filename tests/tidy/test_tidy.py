@@ -13,7 +13,7 @@ SOURCE = ROOT / "src" / "overbookr"
 LINES_OF_A_FILE_MAX, LINES_OF_A_FUNCTION_MAX = 400, 70
 
 ROOMS = {
-    "users", "events", "seats", "holds", "bookings", "waitlist", "analytics", "mail", "audit", "demo",
+    "users", "events", "seats", "maps", "holds", "bookings", "waitlist", "analytics", "mail", "audit", "demo",
     "operations", "ui", "writes",
 }  # fmt: skip
 SHARED_ROOMS = {"database", "http"}

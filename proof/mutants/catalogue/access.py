@@ -87,9 +87,9 @@ ACCESS = (
     defect(
         "drafts-shown-to-all",
         "Everybody can look at the seats of a draft.",
-        "seats/maps.py",
-        "None if found is None or (found.state.is_draft and not organiser) else found",
-        "found",
+        "maps/routes.py",
+        "None if kept is None or (kept.board.state.is_draft and not _is_organiser(scope)) else kept",
+        "kept",
         tests("api/test_events.py::test_drafts_are_for_organisers_only"),
     ),
     defect(

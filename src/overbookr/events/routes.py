@@ -169,6 +169,7 @@ async def update_event(event_id: UUID, data: EventChange, state: State) -> Respo
     if "metadata" in changes:
         changes["metadata"] = _checked_metadata(changes["metadata"])
     outcome = await state.events.update(event_id, changes)
+    state.maps.doubt([event_id])
     return _refuse(outcome) if isinstance(outcome, EventRefusal) else Response(outcome)
 
 
@@ -181,6 +182,7 @@ async def update_event(event_id: UUID, data: EventChange, state: State) -> Respo
 )
 async def delete_event(event_id: UUID, state: State) -> Response[EventDeleted]:
     refusal = await state.events.delete(event_id)
+    state.maps.doubt([event_id])
     return _refuse(refusal) if refusal is not None else Response(EventDeleted(event_id, True))
 
 

@@ -1,4 +1,4 @@
-"""Entity tags (RFC 9110 section 8.8) and If-None-Match."""
+"""Entity tags (RFC 9110 section 8.8), If-None-Match, and how fresh an answer a client wants."""
 
 import re
 from collections.abc import Iterable
@@ -19,6 +19,19 @@ def if_none_match(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     """The If-None-Match of a request's raw headers; several lines are one list."""
     lines = [value.decode("latin-1") for name, value in headers if name == b"if-none-match"]
     return ", ".join(lines) if lines else None
+
+
+def wants_present(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a request says `Cache-Control: no-cache`: nothing that was found true before it was sent will do.
+
+    So does `max-age=0`, which browsers send in its place when a page is loaded again.
+    """
+    return any(
+        directive.strip().lower() in (b"no-cache", b"max-age=0")
+        for name, value in headers
+        if name == b"cache-control"
+        for directive in value.split(b",")
+    )
 
 
 def is_match(etag: str, candidates: str | None) -> bool:

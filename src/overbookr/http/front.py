@@ -8,33 +8,24 @@ import os
 import random
 import re
 import time
-from collections.abc import Iterable
-from typing import Any, Final, cast
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, cast
 
 import structlog
-from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPScope, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from overbookr import limits
 from overbookr.http.admission import Admission, Kind, kind_of
-from overbookr.http.problem import MEDIA_TYPE, Problem, Refused, build_problem
+from overbookr.http.body_bounds import body_limit, drain, limited, refuse_body
+from overbookr.http.problem import MEDIA_TYPE, Problem, build_problem
 from overbookr.telemetry import current_request_id, observe_request
-
-BODY_LIMIT: Final = 64 * 1024
-# A thousand of the longest labels, even when a client escapes every character.
-LABELS_BODY_LIMIT: Final = 1024 * 1024
-PLAN_BODY_LIMIT: Final = 16 * 1024 * 1024
-_LONGEST_LENGTH = 18
-_DRAIN_SECONDS = 3.0
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_PLAN_PATH = re.compile(r"/+events/+[^/]+/+seating-plan/*")
-_LABELS_PATH = re.compile(r"/+events/+[^/]+/+seats(?:/+(?:un)?block)?/*")
 _HEADERS_READ = frozenset(
     {b"x-request-id", b"origin", b"access-control-request-method", b"content-length", b"content-type"}
 )
-_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _METHODS_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 _KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -47,7 +38,9 @@ _SECURITY_HEADERS: Final[RawHeaders] = [
 _TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")
 
 _EXPOSED = b"X-Request-Id, X-Total-Count, Link, Location, Idempotency-Replayed, Retry-After, ETag"
-_ALLOWED_HEADERS = b"Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, Last-Event-ID"
+_ALLOWED_HEADERS = (
+    b"Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, Last-Event-ID"
+)
 _ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 _PREFLIGHT_SECONDS = b"600"
 _VARY_ON_ORIGIN = (b"vary", b"Origin")
@@ -57,6 +50,19 @@ _REQUEST_ID_LENGTH = 24
 _SMALL_LENGTH = 5
 
 _log = structlog.get_logger("overbookr.http")
+
+
+class ReadyAnswer(NamedTuple):
+    """An answer that lies ready. `path` is the route's template, for the metrics."""
+
+    status: int
+    headers: RawHeaders
+    body: bytes
+    path: str
+
+
+# What a request is answered with at once, if it is. Asked for GET and HEAD only.
+Ready = Callable[[HTTPScope], ReadyAnswer | None]
 
 
 class _Exchange:
@@ -79,8 +85,8 @@ class Front:
     """The ASGI application that a server is given; wraps the Litestar application.
 
     `cors_origins` are exact origins. `transport_security` adds HSTS and belongs behind TLS only.
-    `admission` decides which requests are let in when there are too many. While `draining`, every answer closes its
-    connection, so that clients come back elsewhere.
+    `admission` decides which requests are let in when there are too many; what is `ready` is answered in any case.
+    While `draining`, every answer closes its connection, so that clients come back elsewhere.
     """
 
     def __init__(
@@ -90,8 +96,10 @@ class Front:
         cors_origins: Iterable[str] = (),
         transport_security: bool = False,
         admission: Admission | None = None,
+        ready: Ready | None = None,
     ) -> None:
         self._app = app
+        self._ready = ready
         self._admission = Admission() if admission is None else admission
         self.draining = False
         self._origins = frozenset(origin.rstrip("/").encode() for origin in cors_origins)
@@ -121,6 +129,11 @@ class Front:
             await self._app(scope, receive, send)
             return
         fields = cast("HTTPScope", scope)
+        if self._ready is not None and fields["method"] in ("GET", "HEAD"):
+            answer = self._ready(fields)
+            if answer is not None:
+                await self._send_ready(fields, answer, send)
+                return
         admission = self._admission
         kind = kind_of(cast("str", fields["method"]), fields["path"])
         if not admission.admit(kind):
@@ -128,6 +141,30 @@ class Front:
             return
         self._idle.clear()
         await self._serve(fields, kind, receive, send)
+
+    async def _send_ready(self, scope: HTTPScope, answer: ReadyAnswer, send: Send) -> None:
+        started = time.perf_counter()
+        given: bytes | None = None
+        origin: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"x-request-id":
+                given = value
+            elif name == b"origin":
+                origin = value
+        headers = [*answer.headers, (b"x-request-id", _request_id_of(given)), *self._common]
+        self._add_circumstances(headers, origin, scope)
+        method = cast("str", scope["method"])
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        body = answer.body if method == "GET" else b""
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+        observe_request(method, answer.path, answer.status, time.perf_counter() - started)
+
+    def _add_circumstances(self, headers: RawHeaders, origin: bytes | None, scope: HTTPScope) -> None:
+        """What depends on who asks, and on whether this process is about to stop."""
+        if origin is not None and origin in self._origins:
+            headers += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _EXPOSED)]
+        if self.draining and scope["http_version"] < "2":
+            headers.append(_CLOSE)
 
     async def _turn_away(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """503 for what there is no room for, as cheap as an answer can be: see `admission`."""
@@ -157,16 +194,13 @@ class Front:
         headers = [*headers, (b"x-request-id", request_id)]
         if len(request_id) != _REQUEST_ID_LENGTH:
             headers[0] = (b"content-length", str(len(before) + len(request_id) + len(after)).encode())
-        if origin is not None and origin in self._origins:
-            headers += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _EXPOSED)]
-        if self.draining and scope["http_version"] < "2":
-            headers.append(_CLOSE)
+        self._add_circumstances(headers, origin, scope)
         body = before + request_id + after
         await send({"type": "http.response.start", "status": 503, "headers": headers})
         is_unread = not is_small and (length is not None or scope["method"] not in _METHODS_WITHOUT_BODY)
         await send({"type": "http.response.body", "body": body, "more_body": is_unread})
         if is_unread:
-            await _drain(receive)
+            await drain(receive)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _serve(self, scope: HTTPScope, kind: Kind, receive: Receive, send: Send) -> None:
@@ -192,10 +226,10 @@ class Front:
                 return
             refusal = None
             if length is not None or method not in _METHODS_WITHOUT_BODY:
-                limit = _body_limit(method, scope["path"])
-                refusal = _refuse_body(method, length, seen.get(b"content-type"), limit)
+                limit = body_limit(method, scope["path"])
+                refusal = refuse_body(method, length, seen.get(b"content-type"), limit)
                 if length is None:
-                    receive = _limited(receive, limit)
+                    receive = limited(receive, limit)
             if refusal is not None:
                 await _send_problem(send, refusal, receive)
             else:
@@ -274,57 +308,6 @@ def _prepare_refusals(common: RawHeaders) -> list[tuple[RawHeaders, bytes, bytes
     ]
 
 
-def _body_limit(method: str, path: str) -> int:
-    if method == "PUT" and _PLAN_PATH.fullmatch(path):
-        return PLAN_BODY_LIMIT
-    if method == "POST" and _LABELS_PATH.fullmatch(path):
-        return LABELS_BODY_LIMIT
-    return BODY_LIMIT
-
-
-def _refuse_body(method: str, length: bytes | None, media_type: bytes | None, limit: int) -> Problem | None:
-    if length is not None:
-        if not length.isdigit():
-            return build_problem("invalid_request", "Content-Length is not a number")
-        # Python refuses to read numbers of thousands of digits.
-        size = int(length) if len(length) <= _LONGEST_LENGTH else limit + 1
-        if size > limit:
-            return build_problem("payload_too_large", _too_large(limit))
-        if size == 0:
-            return None
-    if media_type is not None and method in _METHODS_WITH_BODY and not _is_json(media_type):
-        return build_problem("unsupported_media_type")
-    return None
-
-
-def _is_json(media_type: bytes) -> bool:
-    if media_type == b"application/json":
-        return True
-    essence = media_type.split(b";", 1)[0].strip().lower()
-    return essence == b"application/json" or (essence.startswith(b"application/") and essence.endswith(b"+json"))
-
-
-def _too_large(limit: int) -> str:
-    return f"the body may have {limit} bytes at most"
-
-
-def _limited(receive: Receive, limit: int) -> Receive:
-    """Count a body that did not announce its length; reading past the limit raises Refused."""
-    size = 0
-
-    async def receive_counted() -> Any:
-        nonlocal size
-        message = cast("HTTPReceiveMessage", await receive())
-        if message["type"] == "http.request":
-            size += len(message["body"])
-            if size > limit:
-                await _drain(receive)
-                raise Refused("payload_too_large", _too_large(limit))
-        return message
-
-    return receive_counted
-
-
 def _ending(receive: Receive, exchange: _Exchange) -> Receive:
     """Tell a stream that its listener has left as soon as the headers of a HEAD are out."""
 
@@ -349,22 +332,5 @@ async def _send_problem(send: Send, problem: Problem, receive: Receive | None = 
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": problem.body, "more_body": receive is not None})
     if receive is not None:
-        await _drain(receive)
+        await drain(receive)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _drain(receive: Receive) -> None:
-    """Throw away the rest of a refused body, within bounds.
-
-    A server that closes a connection with bytes unread resets it, and the client may then never see the answer.
-    """
-    left = PLAN_BODY_LIMIT + BODY_LIMIT
-    try:
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            while left > 0:
-                message = cast("dict[str, Any]", await receive())
-                if message["type"] != "http.request" or not message.get("more_body"):
-                    return
-                left -= len(message["body"])
-    except TimeoutError:
-        return

@@ -1,19 +1,15 @@
-"""HTTP for seats, seating plans and maps."""
+"""HTTP for seats and seating plans, as organisers change them; what visitors see of them are maps."""
 
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from litestar import Request, Response, get, post, put
+from litestar import Request, Response, post, put
 from litestar.datastructures import State
-from litestar.types import Scope
 
-from overbookr.http.auth import optional_principal_of
-from overbookr.http.etag import if_none_match, is_match, make_etag
 from overbookr.http.labels import SeatLabels, sound_labels
 from overbookr.http.problem import problem
-from overbookr.seats.maps import MapKind
-from overbookr.seats.model import Availability, PlanReplaced, Seat, SeatMap, SeatRefusal, SeatsRefused
+from overbookr.seats.model import PlanReplaced, Seat, SeatRefusal, SeatsRefused
 from overbookr.seats.plan import PlanRefused, parse_plan
 from overbookr.text import Reason
 
@@ -48,28 +44,6 @@ def _refuse(refused: SeatsRefused) -> Response[Any]:
             return problem("seats_in_use", seat_nos=refused.seat_nos)
 
 
-def _is_organiser(scope: Scope) -> bool:
-    principal = optional_principal_of(scope)
-    return principal is not None and principal.is_admin
-
-
-def _document(body: bytes | str, etag: str, cache_control: str = "no-cache") -> Response[bytes]:
-    content = body.encode() if isinstance(body, str) else body
-    return Response(content, media_type="application/json", headers={"ETag": etag, "Cache-Control": cache_control})
-
-
-async def _map(event_id: UUID, kind: MapKind, state: State, scope: Scope) -> Response[Any]:
-    found: SeatMap | None = await state.maps.look(event_id, kind, organiser=_is_organiser(scope))
-    if found is None:
-        return problem("event_not_found")
-    etag = make_etag(found.state.tag)
-    return _unchanged(etag) if is_match(etag, if_none_match(scope["headers"])) else _document(found.body, etag)
-
-
-def _unchanged(etag: str) -> Response[Any]:
-    return Response(None, status_code=304, headers={"ETag": etag})
-
-
 @post(
     "/events/{event_id:uuid}/seats",
     opt={"policy": "admin", "refusals": ("event_not_found",)},
@@ -78,46 +52,8 @@ def _unchanged(etag: str) -> Response[Any]:
 )
 async def add_seats(event_id: UUID, data: SeatsRequest, state: State) -> Response[list[Seat]]:
     outcome = await state.seats.add(event_id, sound_labels(data.seat_nos, repeats=True))
+    state.maps.doubt([event_id])
     return _refuse(outcome) if isinstance(outcome, SeatsRefused) else Response(outcome, status_code=201)
-
-
-@get(
-    "/events/{event_id:uuid}/seats",
-    opt={"policy": "anyone", "conditional": True, "refusals": ("event_not_found",)},
-    tags=["Seats"],
-    summary="Every seat in natural order",
-)
-async def list_seats(event_id: UUID, state: State, scope: Scope) -> Response[list[Seat]]:
-    return await _map(event_id, MapKind.SEATS, state, scope)
-
-
-@get(
-    "/events/{event_id:uuid}/availability",
-    opt={"policy": "anyone", "conditional": True, "refusals": ("event_not_found",)},
-    tags=["Seats"],
-    summary="The seats that are not free",
-)
-async def get_availability(event_id: UUID, state: State, scope: Scope) -> Response[Availability]:
-    return await _map(event_id, MapKind.AVAILABILITY, state, scope)
-
-
-@get(
-    "/events/{event_id:uuid}/chart",
-    opt={"policy": "anyone", "conditional": True, "refusals": ("event_not_found", "chart_not_found")},
-    tags=["Seats"],
-    summary="The chart: what never moves",
-)
-async def get_chart(event_id: UUID, state: State, scope: Scope) -> Response[dict[str, Any]]:
-    found = await state.seats.chart(event_id, organiser=_is_organiser(scope))
-    if found is None:
-        return problem("event_not_found")
-    chart_version, document = found
-    if document is None:
-        return problem("chart_not_found", "The event has seats by label only; a seating plan gives it a chart.")
-    etag = make_etag(f"{event_id}-{chart_version}")
-    if is_match(etag, if_none_match(scope["headers"])):
-        return _unchanged(etag)
-    return _document(document, etag, "public, max-age=60")  # type: ignore[return-value]
 
 
 @put(
@@ -136,6 +72,7 @@ async def replace_plan(event_id: UUID, request: Request[Any, Any, Any], state: S
     if isinstance(plan, PlanRefused):
         return problem("invalid_plan", plan.errors[0].message, errors=plan.errors)
     outcome = await state.seats.replace_plan(event_id, plan)
+    state.maps.doubt([event_id])
     return _refuse(outcome) if isinstance(outcome, SeatsRefused) else Response(outcome, status_code=201)
 
 
@@ -148,6 +85,7 @@ async def replace_plan(event_id: UUID, request: Request[Any, Any, Any], state: S
 )
 async def block_seats(event_id: UUID, data: BlockRequest, state: State) -> Response[SeatsBlocked]:
     outcome = await state.seats.block(event_id, sound_labels(data.seat_nos), block=True, reason=data.reason)
+    state.maps.doubt([event_id])
     if isinstance(outcome, SeatsRefused):
         return _refuse(outcome)
     return Response(SeatsBlocked(event_id, outcome, "blocked"))
@@ -162,9 +100,10 @@ async def block_seats(event_id: UUID, data: BlockRequest, state: State) -> Respo
 )
 async def unblock_seats(event_id: UUID, data: BlockRequest, state: State) -> Response[SeatsBlocked]:
     outcome = await state.seats.block(event_id, sound_labels(data.seat_nos), block=False, reason=data.reason)
+    state.maps.doubt([event_id])
     if isinstance(outcome, SeatsRefused):
         return _refuse(outcome)
     return Response(SeatsBlocked(event_id, outcome, "available"))
 
 
-routes = [add_seats, list_seats, get_availability, get_chart, replace_plan, block_seats, unblock_seats]
+routes = [add_seats, replace_plan, block_seats, unblock_seats]

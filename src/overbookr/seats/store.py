@@ -1,82 +1,26 @@
 """Runs the seats' SQL."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
 from overbookr import limits
-from overbookr.database.pool import Connection, Pool, acquire
+from overbookr.database.pool import Pool, acquire
 from overbookr.database.sql import load_queries
 from overbookr.ids import new_id
-from overbookr.seats.model import (
-    Availability,
-    PlanReplaced,
-    Seat,
-    SeatMap,
-    SeatMapState,
-    SeatRefusal,
-    SeatsRefused,
-)
+from overbookr.seats.model import PlanReplaced, Seat, SeatRefusal, SeatsRefused
 from overbookr.seats.natural_order import natural_key
 from overbookr.seats.plan import SeatingPlan, chart_document
 
 _QUERIES = load_queries("overbookr.seats")
-_encode = msgspec.json.Encoder().encode
 
 
 class SeatStore:
-    """Reads through `reads`; changes, which lock the event, through `writes`."""
+    """Changes seats, which locks the event."""
 
-    def __init__(self, reads: Pool, writes: Pool, *, user_seats_max: int) -> None:
-        self._reads = reads
+    def __init__(self, writes: Pool, *, user_seats_max: int) -> None:
         self._writes = writes
         self._user_seats_max = user_seats_max
-
-    async def map_states(self, event_ids: Iterable[UUID]) -> dict[UUID, SeatMapState]:
-        """What the maps of these events depend on at this moment; events that are not there are left out."""
-        async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
-            rows = await connection.fetch(_QUERIES.map_states, list(event_ids))
-        return {event_id: SeatMapState(*state) for event_id, *state in rows}
-
-    async def seat_list(self, event_id: UUID) -> SeatMap | None:
-        """Every seat in natural order, as JSON; None when there is no such event."""
-        async with self._one_version(event_id) as (connection, state):
-            if state is None:
-                return None
-            rows = await connection.fetch(_QUERIES.list_seats, event_id, state.kept)
-        return SeatMap(state, _encode([Seat(*row) for row in rows]))
-
-    async def availability(self, event_id: UUID) -> SeatMap | None:
-        """The sparse availability document, as JSON; None when there is no such event."""
-        async with self._one_version(event_id) as (connection, state):
-            if state is None:
-                return None
-            rows = await connection.fetch(_QUERIES.list_taken_seats, event_id, state.kept)
-        taken: dict[str, list[str]] = {"held": [], "booked": [], "blocked": []}
-        for seat_no, status in rows:
-            taken[status].append(seat_no)
-        available = state.seats_count - len(taken["held"]) - len(taken["booked"])
-        document = Availability(event_id, state.version, state.chart_version, available, **taken)
-        return SeatMap(state, _encode(document))
-
-    @asynccontextmanager
-    async def _one_version(self, event_id: UUID) -> AsyncIterator[tuple[Connection, SeatMapState | None]]:
-        """One snapshot and one instant, so that a map is all of the version that it says it is of."""
-        async with (
-            acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection,
-            connection.transaction(isolation="repeatable_read", readonly=True),
-        ):
-            row = await connection.fetchrow(_QUERIES.map_states, [event_id])
-            yield connection, None if row is None else SeatMapState(*tuple(row)[1:])
-
-    async def chart(self, event_id: UUID, *, organiser: bool) -> tuple[int, str | None] | None:
-        """Version and JSON of the chart; no document when the event has no plan; None when there is no event."""
-        async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
-            row = await connection.fetchrow(_QUERIES.find_chart, event_id, organiser)
-        return None if row is None else (row["chart_version"] or 0, row["document"])
 
     async def add(self, event_id: UUID, labels: Sequence[str]) -> list[Seat] | SeatsRefused:
         """The seats that came into being; labels that exist are skipped."""

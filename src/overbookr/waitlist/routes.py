@@ -79,7 +79,9 @@ async def get_place(event_id: UUID, state: State, scope: Scope) -> Response[Wait
     summary="Leave the queue",
 )
 async def leave_waitlist(event_id: UUID, state: State, scope: Scope) -> Response[None]:
-    if await state.waitlist.leave(event_id, principal_of(scope).user_id):
+    has_left = await state.waitlist.leave(event_id, principal_of(scope).user_id)
+    state.maps.doubt([event_id])
+    if has_left:
         return Response(None, status_code=204)
     return problem("waitlist_entry_not_found")
 

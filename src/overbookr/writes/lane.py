@@ -7,9 +7,10 @@ Commands come back as outcomes, one each; a refused command is an outcome and sp
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, cast
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -56,7 +57,10 @@ class _Defect(Exception):
 
 
 class Lane:
-    """Runs batches on one connection. `time_to_live` is a hold's; `user_seats_max` a user's share of an event."""
+    """Runs batches on one connection. `time_to_live` is a hold's; `user_seats_max` a user's share of an event.
+
+    `changed` hears of the events that a batch may have changed before anybody is answered.
+    """
 
     def __init__(
         self,
@@ -66,8 +70,10 @@ class Lane:
         time_to_live: timedelta,
         user_seats_max: int,
         observe: Callable[[int], None] | None = None,
+        changed: Callable[[Iterable[UUID]], None] | None = None,
     ) -> None:
         self._pool = pool
+        self._changed = changed
         self._time_to_live = time_to_live
         self._user_seats_max = user_seats_max
         self.batcher: MicroBatcher[Command, Outcome | Exception] = MicroBatcher(
@@ -82,7 +88,11 @@ class Lane:
 
     async def _flush(self, commands: list[Command], *, again: bool = False) -> list[Outcome | Exception]:
         try:
-            return await self._attempt(commands, again=again)
+            try:
+                return await self._attempt(commands, again=again)
+            finally:
+                if self._changed is not None:
+                    self._changed({command.event_id for command in commands})
         except (OutcomeUnknown, LaneBusy) as error:
             return [error] * len(commands)
         except _Defect as defect:

@@ -1,8 +1,9 @@
 """The write path's front: every write to an event's seats is submitted here and comes back as an outcome."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import cast
+from uuid import UUID
 
 from overbookr.bookings.model import BookHold, BookHoldOutcome, CancelBooking, CancelBookingOutcome
 from overbookr.database.pool import Pool
@@ -27,6 +28,7 @@ class Writer:
         time_to_live: timedelta,
         user_seats_max: int,
         observe: Callable[[int], None] | None = None,
+        changed: Callable[[Iterable[UUID]], None] | None = None,
     ) -> None:
         self._lanes = [
             Lane(
@@ -35,6 +37,7 @@ class Writer:
                 time_to_live=time_to_live,
                 user_seats_max=user_seats_max,
                 observe=observe,
+                changed=changed,
             )
             for number in range(lanes)
         ]
