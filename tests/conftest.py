@@ -24,6 +24,19 @@ DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 SHARED_ARENA = Path(__file__).parents[2] / "shared" / "data" / "riethsporthalle-erfurt.json"
 
 
+# Long shows of the whole product, whose every statement other tests run with each version; with EVERY_VERSION set these
+# run with each as well.
+_WITH_ONE_VERSION = ("tests/demo/", "tests/proof/")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if os.environ.get("EVERY_VERSION"):
+        return
+    twice = [item for item in items if "[postgresql-15" in item.nodeid and item.nodeid.startswith(_WITH_ONE_VERSION)]
+    items[:] = [item for item in items if item not in twice]
+    config.hook.pytest_deselected(items=twice)
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"

@@ -13,6 +13,8 @@ from schemathesis.engine.events import EngineFinished, FatalError, NonFatalError
 from proof.fuzz.tolerated import is_tolerated
 
 LOGOUT: Final = "/users/logout"
+# Whoever waits for the end of such an answer waits for more than a minute.
+ENDLESS: Final = ("/events/{event_id}/stream",)
 FAILURES_TOLD_MAX: Final = 20
 ACCEPTING: Final = ("2xx", "3xx", "401", "403", "404", "409", "429", "5xx")
 
@@ -57,6 +59,8 @@ class Tally:
 def described_for(document: dict[str, Any], identity: Identity) -> dict[str, Any]:
     """What the identity tries of the description; without `default`, with which no status would be undocumented."""
     stricter = copy.deepcopy(document)
+    for path in ENDLESS:
+        del stricter["paths"][path]
     if identity.token is not None:
         stricter["paths"] = {
             path: operations for path, operations in stricter["paths"].items() if (path == LOGOUT) is identity.leaves

@@ -42,6 +42,7 @@ REASONS: Final = (
     "fuzz: whether every body as described is accepted, where a rule is between fields or about the meaning of a text "
     "(sale window, years, NUL in metadata, seats named twice, seating plans, passwords in pairs, ranges of dates), or "
     "where 2.0 stands for an integer",
+    "fuzz: the stream of an event, which ends after a minute only; tests of their own watch it",
     "fuzz: whether a place in the queue, seats and a chart exist right after their event was created; they need not",
 )
 

@@ -47,6 +47,7 @@ from overbookr.maps.boards import Boards
 from overbookr.maps.ready import ReadyMaps
 from overbookr.maps.routes import routes as map_routes
 from overbookr.maps.store import MapStore
+from overbookr.maps.streams import Streams
 from overbookr.operations.readiness import Readiness
 from overbookr.operations.routes import OPEN
 from overbookr.operations.routes import routes as operations_routes
@@ -69,6 +70,7 @@ from overbookr.telemetry import (
     set_connections_in_use,
     set_invariant_violations,
     set_queue_depth,
+    set_viewers,
 )
 from overbookr.ui.routes import routes as ui_routes
 from overbookr.users.duties import ForgetExpiredTokens
@@ -143,6 +145,7 @@ def build_application(settings: Settings, dsn: str) -> Front:
     def begin_drain() -> None:
         app.state.readiness.draining = True
         fronts[0].draining = True
+        app.state.streams.end_all()
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
@@ -161,13 +164,12 @@ def build_application(settings: Settings, dsn: str) -> Front:
             )
             writers[:] = [writer]
             _fill_state(app, settings, reads, writes, users, writer, boards)
-            for part in (writer, standings[0], boards):
+            for part in (writer, standings[0], boards, app.state.streams):
                 part.start()
                 stack.push_async_callback(part.stop)
             ready.boards = boards
             stack.push_async_callback(_stop, asyncio.create_task(_watch_pools(reads, writes)))
-            if settings.drain_seconds:
-                drain_before_stopping(settings.drain_seconds, begin_drain)
+            drain_before_stopping(settings.drain_seconds, begin_drain)
             collect_garbage_rarely()
             tell_started()
             yield
@@ -271,6 +273,7 @@ def _fill_state(
     state = app.state
     state.writer = writer
     state.maps = boards
+    state.streams = Streams(boards, report=set_viewers)
     state.users = users
     state.events = EventStore(reads, writes, user_seats_max=user_seats_max)
     state.seats = SeatStore(writes, user_seats_max=user_seats_max)

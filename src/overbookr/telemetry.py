@@ -150,6 +150,12 @@ _REFUSED = Counter(
     ["kind"],
     registry=_REGISTRY,
 )
+_VIEWERS = Gauge(
+    "overbookr_stream_viewers",
+    "Clients that watch an event's seats.",
+    multiprocess_mode="livesum",
+    registry=_REGISTRY,
+)
 _CONNECTIONS = Gauge(
     "overbookr_database_connections_in_use",
     "Connections that are taken out of a pool, by the last look.",
@@ -196,6 +202,11 @@ def set_queue_depth(name: str, depth: int) -> None:
 def count_refused(kind: str, amount: int) -> None:
     """Add requests of a kind that were refused at the door."""
     _REFUSED.labels(kind).inc(amount)
+
+
+def set_viewers(viewers: int) -> None:
+    """Say how many clients watch a stream of this process; the metric is the sum over living processes."""
+    _VIEWERS.set(viewers)
 
 
 def set_connections_in_use(pool: str, connections: int) -> None:

@@ -38,6 +38,8 @@ class Clock:
         ("PUT", "/events/1/seating-plan", Kind.OTHER),
         ("GET", "/events/1/seats", Kind.READ),
         ("HEAD", "/events", Kind.READ),
+        ("GET", "/events/1/stream", Kind.STREAM),
+        ("HEAD", "/events/1/stream/", Kind.STREAM),
         ("GET", "/readyz", Kind.OPERATIONS),
         ("GET", "/metrics", Kind.OPERATIONS),
         ("POST", "/readyz", Kind.OTHER),
@@ -45,6 +47,19 @@ class Clock:
 )
 def test_what_a_request_is_shows_in_its_first_line(method: str, path: str, kind: Kind) -> None:
     assert kind_of(method, path) == kind
+
+
+def test_streams_have_a_room_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many watch, and for however long, there is room for whoever buys."""
+    monkeypatch.setattr(limits, "STREAMS_MAX", 20)
+    clock = Clock()
+    admission = Admission(floor=4, ceiling=8, clock=clock)
+    assert [admission.admit(Kind.STREAM) for _ in range(21)] == [True] * 20 + [False]
+    clock.now += 90
+    admission.leave(Kind.STREAM, 200, 90.0)
+    assert admission.limit == 8
+    assert [admission.admit(Kind.HOLD) for _ in range(9)] == [True] * 8 + [False]
+    assert admission.admit(Kind.STREAM)
 
 
 def test_reads_leave_room_for_holds_and_holds_cannot_fill_the_room_of_bookings() -> None:
@@ -129,7 +144,7 @@ def test_what_was_refused_is_told_once() -> None:
     admission.leave(Kind.HOLD, 201, 0.001)
     _serve(admission, clock, 1, 0.001)
     _serve(admission, clock, 1, 0.001)
-    assert told == [[1, 0, 1, 0, 0]]
+    assert told == [[1, 0, 1, 0, 0, 0]]
 
 
 # ---------------------------------------------------------------- over HTTP

@@ -1,8 +1,8 @@
 """A board fed with changes looks as a list of seats that is told the same, whatever happens in whatever order."""
 
 import random
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from datetime import datetime
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -10,92 +10,10 @@ import pytest
 from overbookr import limits
 from overbookr.maps.documents import draw_availability, draw_compact, pack
 from overbookr.maps.listing import Listing
-from overbookr.maps.model import STATUSES, Board, FeedBroken, ListedSeat, MapState, PlacedSeat, SeatChange
-from overbookr.seats.natural_order import natural_key
+from overbookr.maps.model import STATUSES, Board, FeedBroken
 from tests.house.stage import seeded_random
 
-NOON = datetime(2031, 5, 1, 12, tzinfo=UTC)
-EVENT = UUID(int=1)
-# Quotes, commas and what reads like a part of the list: no label may disturb its neighbours.
-LABELS = [f"Row {row}, {number}" for row in "AB" for number in range(1, 8)] + ['"status":"held"', "Ü\\1", ","]
-_SECOND = timedelta(seconds=1)
-
-
-class _Seat:
-    def __init__(self) -> None:
-        self.status = "available"
-        self.hold: UUID | None = None
-        self.ends: datetime | None = None
-        self.updated_at = NOON
-
-    def shown(self, at: datetime, kept: bool) -> str:
-        status = "available" if self.ends is not None and self.ends <= at else self.status
-        return "held" if kept and status == "available" else status
-
-
-class House:
-    """What the database would say: seats by label, and the feed."""
-
-    def __init__(self, dice: random.Random) -> None:
-        self.dice = dice
-        self.at = NOON
-        self.seats = {label: _Seat() for label in LABELS}
-        self.feed: list[SeatChange] = []
-        self.kept = False
-
-    @property
-    def state(self) -> MapState:
-        lapsed = {seat.hold for seat in self.seats.values() if seat.ends is not None and seat.ends <= self.at}
-        blocked = sum(seat.status == "blocked" for seat in self.seats.values())
-        return MapState(len(self.feed), 1, len(self.seats) - blocked, len(lapsed), self.kept, is_draft=False)
-
-    def places(self) -> list[PlacedSeat]:
-        return [PlacedSeat(label, seat.status, seat.hold, seat.ends) for label, seat in self.seats.items()]
-
-    def listed(self) -> list[ListedSeat]:
-        return sorted(
-            (
-                ListedSeat(UUID(int=place), label, seat.status, None, None, "C", NOON, seat.updated_at)
-                for place, (label, seat) in enumerate(self.seats.items())
-            ),
-            key=lambda seat: (natural_key(seat.seat_no), seat.seat_no),
-        )
-
-    def shown(self) -> dict[str, str]:
-        return {label: seat.shown(self.at, self.kept) for label, seat in self.seats.items()}
-
-    def step(self) -> None:
-        """Somebody does something, or time passes."""
-        self.at += timedelta(milliseconds=self.dice.randrange(1, 400))
-        kind = self.dice.choice(["hold", "hold", "end", "end", "book", "cancel", "block", "kept", "time"])
-        free = [label for label, seat in self.seats.items() if seat.status == "available"]
-        holds = sorted({seat.hold for seat in self.seats.values() if seat.hold is not None}, key=str)
-        if kind == "hold" and free:
-            hold, ends = uuid4(), self.at + self.dice.randrange(1, 5) * _SECOND
-            for label in self.dice.sample(free, min(len(free), self.dice.randrange(1, 4))):
-                self._move(label, "held", hold, ends)
-        elif kind in ("end", "book") and holds:
-            hold = self.dice.choice(holds)
-            for label in [label for label, seat in self.seats.items() if seat.hold == hold]:
-                self._move(label, "available" if kind == "end" else "booked")
-        elif kind == "cancel":
-            for label in [label for label, seat in self.seats.items() if seat.status == "booked"][:2]:
-                self._move(label, "available")
-        elif kind == "block":
-            label = self.dice.choice(LABELS)
-            opposite = {"available": "blocked", "blocked": "available"}.get(self.seats[label].status)
-            if opposite is not None:
-                self._move(label, opposite)
-        elif kind == "kept":
-            self.kept = self.dice.random() < 0.2
-        elif kind == "time":
-            self.at += 2 * _SECOND
-
-    def _move(self, label: str, to: str, hold: UUID | None = None, ends: datetime | None = None) -> None:
-        seat = self.seats[label]
-        change = SeatChange(len(self.feed) + 1, label, seat.status, to, self.at, hold or seat.hold, ends)
-        self.feed.append(change)
-        seat.status, seat.hold, seat.ends, seat.updated_at = to, hold, ends, self.at
+from .house import EVENT, LABELS, NOON, SECOND, House
 
 
 def shown_by(board: Board) -> dict[str, str]:
@@ -147,12 +65,12 @@ def test_a_board_says_when_a_hold_lapses_next() -> None:
     board = Board(house.state, house.places(), house.at)
     assert board.next_lapse is None
     for label, seconds in (("Row A, 1", 9), ("Row A, 2", 4)):
-        house._move(label, "held", uuid4(), NOON + seconds * _SECOND)
+        house.move(label, "held", uuid4(), NOON + seconds * SECOND)
     board.advance(house.state, house.feed, house.at)
-    assert board.next_lapse == NOON + 4 * _SECOND
-    house._move("Row A, 2", "available")
+    assert board.next_lapse == NOON + 4 * SECOND
+    house.move("Row A, 2", "available")
     board.advance(house.state, house.feed[2:], house.at)
-    assert board.next_lapse == NOON + 9 * _SECOND
+    assert board.next_lapse == NOON + 9 * SECOND
 
 
 @pytest.mark.parametrize(
@@ -182,7 +100,7 @@ def test_a_feed_that_does_not_follow_is_refused(spoil: object) -> None:
     house = House(random.Random(1))
     board = Board(house.state, house.places(), house.at)
     for label in LABELS[:3]:
-        house._move(label, "blocked")
+        house.move(label, "blocked")
     state, feed = spoil(house.state, house.feed)  # type: ignore[operator]
     with pytest.raises(FeedBroken):
         board.advance(state, feed, house.at)
@@ -194,7 +112,7 @@ def test_what_is_forgotten_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     board = Board(house.state, house.places(), house.at)
     listing = Listing(board, board.state, house.listed())
     for number in range(12):
-        house._move(LABELS[0], "blocked" if number % 2 == 0 else "available")
+        house.move(LABELS[0], "blocked" if number % 2 == 0 else "available")
         board.advance(house.state, house.feed[-1:], house.at)
     assert board.changed_since(12, 0) == set()
     assert board.changed_since(9, 0) == {0}
@@ -208,8 +126,8 @@ def test_ended_holds_do_not_pile_up() -> None:
     house = House(random.Random(1))
     board = Board(house.state, house.places(), house.at)
     for _ in range(500):
-        house._move(LABELS[0], "held", uuid4(), NOON + 300 * _SECOND)
-        house._move(LABELS[0], "available")
+        house.move(LABELS[0], "held", uuid4(), NOON + 300 * SECOND)
+        house.move(LABELS[0], "available")
         board.advance(house.state, house.feed[-2:], house.at)
     assert len(board._ends) < 100
 

@@ -11,6 +11,7 @@ from proof.mutants.catalogue.mail_and_audit import MAIL_AND_AUDIT
 from proof.mutants.catalogue.organisers import ORGANISERS
 from proof.mutants.catalogue.reads import READS
 from proof.mutants.catalogue.schema import SCHEMA
+from proof.mutants.catalogue.streams import STREAMS
 from proof.mutants.catalogue.waitlist import WAITLIST
 from proof.mutants.mutant import Mutant
 
@@ -24,5 +25,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *LANES,
     *ACCESS,
     *READS,
+    *STREAMS,
     *MAIL_AND_AUDIT,
 )

@@ -28,11 +28,13 @@ class Kind(IntEnum):
     HOLD = 2
     BOOKING = 3
     OPERATIONS = 4
+    STREAM = 5
 
 
-# Reads, holds and the rest share a room; bookings have their own, and so has what must always be answered.
-_ROOM_OF: Final = (0, 0, 0, 1, 2)
-_TELLS_SPEED: Final = (True, False, True, True, False)
+# Reads, holds and the rest share a room; bookings have their own, and so have what must always be answered and streams,
+# which last.
+_ROOM_OF: Final = (0, 0, 0, 1, 2, 3)
+_TELLS_SPEED: Final = (True, False, True, True, False, False)
 
 
 def kind_of(method: str, path: str) -> Kind:
@@ -42,6 +44,8 @@ def kind_of(method: str, path: str) -> Kind:
             return Kind.BOOKING
         return Kind.HOLD if path.startswith("/holds") else Kind.OTHER
     if method in ("GET", "HEAD", "OPTIONS"):
+        if path.endswith(("/stream", "/stream/")):
+            return Kind.STREAM
         return Kind.OPERATIONS if path in _ALWAYS_ANSWERED else Kind.READ
     # Whoever lets go of a hold or a booking frees seats.
     return Kind.BOOKING if method == "DELETE" else Kind.OTHER
@@ -68,7 +72,7 @@ class Admission:
         self._ceiling = ceiling
         self._limits = self._limits_for(ceiling)
         # In each of the rooms that _ROOM_OF knows.
-        self._taken = [0, 0, 0]
+        self._taken = [0, 0, 0, 0]
         self._refused = [0] * len(Kind)
         self._any_refused = False
         self._looked_at = clock()
@@ -126,4 +130,4 @@ class Admission:
     def _limits_for(self, limit: int) -> tuple[float, ...]:
         """Below how many in its room a request of each kind is let in."""
         reads = limit * limits.READS_PERCENT_MAX // 100
-        return (reads, limit, limit, self._ceiling, float("inf"))
+        return (reads, limit, limit, self._ceiling, float("inf"), limits.STREAMS_MAX)
