@@ -5,9 +5,8 @@ import re
 import tempfile
 from typing import Any, Final
 
-from processes import cpu_seconds, read_groups
-from stage import EVENTS, HERE, PAIRS, QUERIES, STRIDE, YARDSTICK, Stage
-
+from bench.processes import cpu_seconds, read_groups
+from bench.stage import GRIDS, HERE, QUERIES, STRIDE, YARDSTICK, Stage
 from overbookr.database.embedded import bin_dir
 from overbookr.database.pool import session_settings
 
@@ -30,9 +29,10 @@ async def measure(stage: Stage, kind: str, layout: str, seconds: int) -> dict[st
     failed = int(_required(_FAILED, output))
     await _check(stage, kind, done)
     return {
-        "rate": float(_required(_RATE, output)),
+        "value": float(_required(_RATE, output)),
         "done": done,
         "refused": failed,
+        "failed": [],
         "latency_ms": {"mean": float(_required(_LATENCY, output))},
         "cpu_seconds": {"postgres": after["postgres"] - before["postgres"], "load": client_seconds},
     }
@@ -40,7 +40,10 @@ async def measure(stage: Stage, kind: str, layout: str, seconds: int) -> dict[st
 
 def _run_pgbench(stage: Stage, kind: str, layout: str, seconds: int) -> tuple[str, float]:
     """What pgbench says, and the processor seconds it took itself."""
-    variables = {"number": 0, "stride": STRIDE, "pairs": PAIRS, "walk": PAIRS // CLIENTS, "events": EVENTS[layout]}
+    variables = {
+        "number": 0, "stride": STRIDE, "pairs": stage.turnout.pairs, "walk": stage.turnout.pairs // CLIENTS,
+        "users": stage.turnout.users, "events": GRIDS[layout],
+    }  # fmt: skip
     command = [str(bin_dir() / "pgbench"), "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(seconds)]
     command += [part for name, value in variables.items() for part in ("-D", f"{name}={value}")]
     command += ["-f", str(HERE / f"classic_{kind}.sql")]

@@ -4,7 +4,7 @@
 \set event :pair % :events
 \set first 2 * :pair + 1
 \set second 2 * :pair + 2
-\set user :pair % 25000
+\set user :pair % :users
 begin;
 select id, status, hold_expires_at from seats where event_id = :event and seat_no in ('S' || :first, 'S' || :second) order by id for update;
 insert into seat_holds (hold_token, event_id, user_id, seat_nos, expires_at) values (gen_random_uuid(), :event, :user, array['S' || :first, 'S' || :second], now() + interval '5 minutes') returning hold_token as token \gset

@@ -1,6 +1,6 @@
 """Overbookr's write path without HTTP: its Writer in processes of their own, driven by tasks that never pause.
 
-Run by compare.py; as a program it is one of the driving processes: it gets ready, prints a line, waits for a line on
+As a program it is one of the driving processes: it gets ready, prints a line, waits for a line on
 standard input, works for the given time and prints what it did as JSON.
 """
 
@@ -17,9 +17,9 @@ from uuid import UUID
 
 import msgspec
 import uvloop
-from processes import cpu_seconds, read_groups
-from stage import VISITS, Stage, seats_of, visit
 
+from bench.processes import cpu_seconds, read_groups
+from bench.stage import GRIDS, ROOT, Stage, Turnout, seats_of
 from overbookr.bookings.model import BookHold, HoldBooked
 from overbookr.database.pool import Pool, open_pool
 from overbookr.holds.model import HoldPlaced, PlaceHold
@@ -78,10 +78,11 @@ async def measure(stage: Stage, kind: str, layout: str, seconds: int, connection
         batches.update(report.batches)
         refused.update(report.refused)
     return {
-        "rate": sum(report.done / report.seconds for report in reports),
+        "value": sum(report.done / report.seconds for report in reports),
         "done": sum(report.done for report in reports),
         "refused": sum(refused.values()),
         "refusals": dict(refused),
+        "failed": [],
         "ran_out": any(report.ran_out for report in reports),
         "latency_ms": {
             name: latencies[int(len(latencies) * share)] for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
@@ -106,12 +107,18 @@ async def _start(
         part,
         PROCESSES,
         stage.events[layout],
-        stage.user_ids,
+        [user.user_id for user in stage.users],
     )
     path = stage.folder / f"orders-{part}"
     path.write_bytes(msgspec.json.encode(orders))
     return await asyncio.create_subprocess_exec(
-        sys.executable, __file__, str(path), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-m",
+        "bench.in_process",
+        str(path),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
 
 
@@ -127,16 +134,15 @@ class _Crowd:
             user_seats_max=10,
             observe=self._observe,
         )
-        self._visits: Iterator[int] = iter(range(orders.part, VISITS, orders.step))
+        self._turnout = Turnout(len(orders.user_ids))
+        self._visits: Iterator[int] = iter(range(orders.part, self._turnout.visits, orders.step))
         self._ends_at = 0.0
         self.report = Report(0, 0, {}, 0, 0, {}, [], False)
 
     async def warm_up(self) -> None:
+        first = self._turnout.visits + self._orders.part
         await asyncio.gather(
-            *(
-                self._buy(number)
-                for number in range(VISITS + self._orders.part, VISITS + _WARM_UP_VISITS, self._orders.step)
-            )
+            *(self._buy(number) for number in range(first, first + _WARM_UP_VISITS, self._orders.step))
         )
         self.report = Report(0, 0, {}, 0, 0, {}, [], False)
 
@@ -160,7 +166,7 @@ class _Crowd:
             await self._buy(number)
 
     async def _buy(self, number: int) -> None:
-        user, event, pair = visit(number, self._orders.layout)
+        user, event, pair = self._turnout.visit(number, GRIDS[self._orders.layout])
         event_id, user_id = self._orders.event_ids[event], self._orders.user_ids[user]
         started = time.perf_counter()
         held = await self.writer.place_hold(PlaceHold(event_id, new_id(), user_id, seats_of(pair)))

@@ -6,11 +6,12 @@ free, else it counts as offered and unsent. A booking follows its hold at once, 
 """
 
 import asyncio
+import contextlib
 import random
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,16 +25,19 @@ from proof.overload.venue import Requests, load, requests_of
 _TICK_SECONDS: Final = 0.002
 _GRACE_SECONDS: Final = 10.0
 _TOKEN: Final = b'"hold_token":"'
+_TALLY_BYTES_MAX: Final = 2**24
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """`rate` is visitors a second; None: a closed loop, each of `connections` sends when it has had its answer."""
+    """`rate` is visitors a second; None: a closed loop, each of `connections` sends when it has had its answer.
+    `books`: whether visitors book what they hold."""
 
     name: str
     seconds: float
     connections: int
     rate: float | None = None
     seed: int = 0
+    books: bool = True
 
 
 class Crowd:
@@ -48,6 +52,7 @@ class Crowd:
         self._opening = 0
         self._outstanding = 0
         self._looping = False
+        self._books = True
         self._connections_max = 0
         self._counting = Counting("", 0.0)
 
@@ -61,6 +66,7 @@ class Crowd:
 
     async def run(self, phase: Phase) -> Tally:
         await self._connect(phase.connections)
+        self._books = phase.books
         processor, started = time.process_time(), time.perf_counter()
         self._counting = Counting(phase.name, started)
         if phase.rate is None:
@@ -105,7 +111,7 @@ class Crowd:
         number = self._wanted.popleft()
 
         def go_on(answer: Answer, now: float) -> None:
-            if answer.status == 201 and not answer.closes:
+            if answer.status == 201 and self._books and not answer.closes:
                 self._book(connection, number, answer.body)
                 return
             if answer.status >= 429:
@@ -197,6 +203,38 @@ class Crowd:
     def _take_all(self) -> list[Connection]:
         taken, self._free = self._free, []
         return taken
+
+
+class CrowdProcess:
+    """The crowd's process, as whoever started it sees it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def run(self, phase: Phase) -> Tally:
+        """Raises RuntimeError when the process has ended."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(msgspec.json.encode(phase) + b"\n")
+        line = await self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the crowd went home in the phase {phase.name}; see its words above")
+        return msgspec.json.decode(line, type=Tally)
+
+
+@contextlib.asynccontextmanager
+async def start_crowd(port: int, venue: Path) -> AsyncIterator[CrowdProcess]:
+    """Start the crowd in front of a server on this machine; it ends with the block. `venue` is a file of the venue."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "proof.overload.arrivals", str(port), str(venue), cwd=Path(__file__).parents[2],
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=_TALLY_BYTES_MAX,
+    )  # fmt: skip
+    try:
+        yield CrowdProcess(process)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
 
 
 async def _work(port: int, venue: Path) -> None:

@@ -1,19 +1,15 @@
 """Ten times more visitors than the house can serve, and ten thousand who leave in the middle of a request."""
 
 import asyncio
-import contextlib
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from overbookr.audit.store import AuditStore
 from overbookr.database.embedded import EmbeddedServer, ensure_running
 from overbookr.database.pool import open_pool
-from proof.overload.arrivals import Phase
+from proof.overload.arrivals import CrowdProcess, Phase, start_crowd
 from proof.overload.cancelling import SECONDS_MAX, cancel, leftovers
 from proof.overload.tally import Tally, seconds_until_normal
 from proof.overload.venue import SHARE, Venue, open_venue, requests_of, save
@@ -40,18 +36,13 @@ class House:
     served: Served
     server: EmbeddedServer
     venue: Venue
-    crowd: asyncio.subprocess.Process
+    crowd: CrowdProcess
 
     async def run(self, phase: Phase) -> tuple[Tally, float]:
         """What became of a phase, and the processor seconds that server, duties and PostgreSQL used for it."""
-        assert self.crowd.stdin is not None
-        assert self.crowd.stdout is not None
         before = self._processor_seconds()
-        self.crowd.stdin.write(msgspec.json.encode(phase) + b"\n")
-        line = await self.crowd.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the crowd went home in the phase {phase.name}; see its words above")
-        return msgspec.json.decode(line, type=Tally), self._processor_seconds() - before
+        tally = await self.crowd.run(phase)
+        return tally, self._processor_seconds() - before
 
     def _processor_seconds(self) -> float:
         return processor_seconds(self.served.process.pid) + processor_seconds(self.server.postmaster_pid)
@@ -80,17 +71,10 @@ async def _open_house(given: Circumstances) -> AsyncIterator[House]:
             seats_of_event=given.pick(small=6_000, full=8_000),
         )
         save(venue, given.folder / "venue.json")
-        crowd = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "proof.overload.arrivals", served.url.rsplit(":", 1)[1],
-            str(given.folder / "venue.json"), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            limit=2**24,
-        )  # fmt: skip
         try:
-            yield House(served, server, venue, crowd)
+            async with start_crowd(int(served.url.rsplit(":", 1)[1]), given.folder / "venue.json") as crowd:
+                yield House(served, server, venue, crowd)
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                crowd.kill()
-            await crowd.wait()
             await server.stop()
     finally:
         await asyncio.to_thread(served.stop)

@@ -1,0 +1,1 @@
+"""What is measured; one module for what belongs together, one function a scenario."""

@@ -1,0 +1,140 @@
+"""Reading: maps of halls of three sizes, seat lists, event lists; and logging in."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from bench import wrk
+from bench.layouts import THEATRE_SEATS
+from bench.requests import request, write_requests
+from bench.run import Bench
+from bench.serving import Served, serve_bare
+
+_WARM_UP_SECONDS: Final = 1
+_DOCUMENTS: Final = {
+    "availability": "/events/{}/availability",
+    "compact availability": "/events/{}/availability?form=compact",
+    "chart": "/events/{}/chart",
+}
+_ENCODINGS: Final = ("none", "gzip", "zstd")
+_UNCHANGED: Final = "unchanged (304)"
+# Answers are told apart by their length; heads differ a little in theirs.
+_HEAD_BYTES_MAX: Final = 1_024
+_LOGINS: Final = 500
+# A password costs tens of milliseconds of a core on purpose, so more at once would only wait.
+_LOGIN_CONNECTIONS: Final = 4
+
+
+class Sample(NamedTuple):
+    """One answer. `encoding` is `none` or what its Content-Encoding says."""
+
+    status: int
+    encoding: str
+    etag: str | None
+    length: int
+
+
+async def measure_maps(bench: Bench) -> None:
+    lengths: dict[int, int] = {}
+    async with bench.serving("halls") as served:
+        for seats, event_id in zip(bench.choices.halls, bench.stage.events["halls"], strict=True):
+            for document, pattern in _DOCUMENTS.items():
+                yardstick = (f"static body like {document}", f"{seats:,} seats, none")
+                length = await _measure_document(
+                    bench, served, "maps", document, f"{seats:,} seats", pattern.format(event_id), yardstick=yardstick
+                )
+                if document == "availability":
+                    lengths[seats] = length
+    with serve_bare(bench.stage) as bare:
+        for seats, length in lengths.items():
+            await bench.beside(partial(wrk.repeat, bare, f"/static/{length}", seconds=_WARM_UP_SECONDS))
+            answered = await bench.beside(partial(wrk.repeat, bare, f"/static/{length}", seconds=bench.seconds))
+            bench.add("maps", "static body like availability", f"{seats:,} seats, none", "reads", answered)
+
+
+async def measure_lists(bench: Bench) -> None:
+    event_id = bench.stage.events["halls"][0]
+    async with bench.serving("halls") as served:
+        await _measure_document(
+            bench, served, "lists", "seat list", f"{THEATRE_SEATS:,} seats", f"/events/{event_id}/seats"
+        )
+    async with bench.serving("fifty") as served:
+        await bench.beside(partial(wrk.repeat, served, "/events?limit=20", seconds=_WARM_UP_SECONDS))
+        before = await bench.beside(partial(sample, served, "/events?limit=20", {}))
+        listed = await bench.beside(partial(wrk.repeat, served, "/events?limit=20", seconds=bench.seconds))
+        _judge(listed, before, await bench.beside(partial(sample, served, "/events?limit=20", {})), 200)
+    bench.add("lists", "event list", "20 of 50 events", "reads", listed)
+
+
+async def measure_logins(bench: Bench) -> None:
+    path = bench.stage.folder / "requests-login"
+    write_requests(
+        path,
+        (
+            request("POST", "/users/login", None, {"email": user.email, "password": bench.stage.password})
+            for user in bench.stage.users[:_LOGINS]
+        ),
+    )
+    send = partial(
+        wrk.send, requests=path, succeeded={"200"}, span=(0, _LOGINS), again=True, connections=_LOGIN_CONNECTIONS
+    )
+    async with bench.serving("fifty") as served:
+        await bench.beside(partial(send, served, seconds=_WARM_UP_SECONDS))
+        logged_in = await bench.beside(partial(send, served, seconds=bench.seconds))
+    bench.add("login", "login", f"{_LOGIN_CONNECTIONS} at once", "logins", logged_in)
+
+
+async def _measure_document(
+    bench: Bench,
+    served: Served,
+    scenario: str,
+    document: str,
+    variant: str,
+    path: str,
+    *,
+    yardstick: tuple[str, str] | None = None,
+) -> int:
+    """A document in every encoding that it is sent in, and to those who have it; its length as it is, in bytes."""
+    await bench.beside(partial(wrk.repeat, served, path, seconds=_WARM_UP_SECONDS))
+    whole = await bench.beside(partial(sample, served, path, {}))
+    for encoding in (*_ENCODINGS, _UNCHANGED):
+        headers = {} if encoding in ("none", _UNCHANGED) else {"Accept-Encoding": encoding}
+        if encoding == _UNCHANGED and whole.etag is not None:
+            headers["If-None-Match"] = whole.etag
+        status = 304 if encoding == _UNCHANGED else 200
+        before = await bench.beside(partial(sample, served, path, headers))
+        if status == 200 and before.encoding != encoding:
+            continue  # So short that it is sent as it is.
+        answered = await bench.beside(partial(wrk.repeat, served, path, seconds=bench.seconds, headers=headers))
+        _judge(answered, before, await bench.beside(partial(sample, served, path, headers)), status)
+        bench.add(
+            scenario, document, f"{variant}, {encoding}", "reads", answered,
+            yardstick=yardstick if encoding == "none" and document == "availability" else None,
+        )  # fmt: skip
+    return whole.length
+
+
+def sample(served: Served, path: str, headers: Mapping[str, str]) -> Sample:
+    wanted = urllib.request.Request(served.url + path, headers=dict(headers))
+    try:
+        with urllib.request.urlopen(wanted, timeout=10) as answer:
+            body, status, head = answer.read(), answer.status, answer.headers
+    except urllib.error.HTTPError as error:
+        body, status, head = error.read(), error.code, error.headers
+    return Sample(status, head.get("Content-Encoding", "none"), head.get("ETag"), len(body))
+
+
+def _judge(answered: dict[str, Any], before: Sample, after: Sample, status: int) -> None:
+    """An answer before, one after, and the mean length of all between them say what they were."""
+    failed: list[str] = answered["failed"]
+    if answered["refused"]:
+        failed.append(f"{answered['refused']} refusals")
+    failed += [f"{one.status} where {status} was due" for one in (before, after) if one.status != status]
+    length = answered["bytes_per_answer"]
+    # What is on its way when the time is over has been sent and is not counted, or the other way round.
+    slack = _HEAD_BYTES_MAX + before.length * 0.05
+    if not before.length * 0.95 <= length <= before.length + slack:
+        failed.append(f"answers of {length:,.0f} bytes, head included, where the body has {before.length:,}")
+    answered |= {"body_bytes": before.length, "encoding": before.encoding}
