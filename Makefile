@@ -63,8 +63,9 @@ prove: install test-deps ## Prove what is promised by breaking it: SIZE=small (m
 	@$(RUN) python -m proof --size $(SIZE) $(if $(SEED),--seed $(SEED)) $(PARTS)
 
 .PHONY: bench
-bench: install ## Measure holds and bookings beside pgbench, as ratios of one run
-	@$(RUN) python bench/compare.py
+bench: install ## Measure as ratios of one run: SIZE=small or full (default), SECONDS, REPETITIONS, ONLY="...", PEER=url, JSON=file
+	@$(RUN) python -m bench --size $(if $(filter file,$(origin SIZE)),full,$(SIZE)) $(if $(SECONDS),--seconds $(SECONDS)) \
+	  $(if $(REPETITIONS),--repetitions $(REPETITIONS)) $(if $(ONLY),--only $(ONLY)) $(if $(PEER),--peer $(PEER)) $(if $(JSON),--json $(JSON))
 
 .PHONY: clean
 clean: ## Remove what was installed and built here (not your data)

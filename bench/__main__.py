@@ -19,24 +19,23 @@ from typing import Any, Final
 from bench import classic, in_process, wrk
 from bench.catalogue import SCENARIOS, builder_of
 from bench.figures import as_json
-from bench.layouts import THEATRE_SEATS
 from bench.machine import describe_commit, describe_machine, file_system_of, test_disk
 from bench.report import print_report
+from bench.results import LATEST
 from bench.run import Bench, Choices
 from bench.serving import PROCESSES
-from bench.stage import HERE, Stage, Turnout, open_stage
+from bench.stage import Stage, Turnout, open_stage
 
-LATEST: Final = HERE / "results" / "latest.json"
 _IN_MEMORY: Final = ("tmpfs", "ramfs")
 # A stream ends by itself after 60 to 90 seconds; viewers who watch for longer come back by themselves.
 _REPETITIONS: Final = 3
 _SIZES: Final = {
     "small": Choices(
-        seconds=2, repetitions=_REPETITIONS, users=5_000, halls=(THEATRE_SEATS, 5_000), bookings=200_000,
+        seconds=2, repetitions=_REPETITIONS, users=5_000, halls=(1_252, 5_000), bookings=200_000,
         viewers=(200,), watch_seconds=10,
     ),
     "full": Choices(
-        seconds=10, repetitions=_REPETITIONS, users=25_000, halls=(THEATRE_SEATS, 20_000, 50_000), bookings=5_000_000,
+        seconds=10, repetitions=_REPETITIONS, users=25_000, halls=(1_252, 20_000, 50_000), bookings=5_000_000,
         viewers=(200, 2_000), watch_seconds=100,
     ),
 }  # fmt: skip

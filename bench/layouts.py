@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from importlib import resources
 from typing import Any, Final
 from uuid import UUID
 
@@ -22,13 +21,13 @@ from overbookr.seats.plan import PlanRefused, parse_plan
 from overbookr.waitlist.model import JoinWaitlist, WaitlistJoined
 from overbookr.writes.writer import Writer
 
-# Of the plan that comes with Overbookr, which is always the first of the halls.
-THEATRE_SEATS: Final = 1_252
 # Of each hall, this part is sold, scattered.
 SOLD_PERCENT: Final = 30
 REPLAYED: Final = 1_000
 FULL_EVENTS: Final = 4
 _SEATS_PER_HOLD: Final = 10
+_SEATS_OF_ROW: Final = 50
+_ROWS_OF_BLOCK: Final = 20
 _SEATS_PER_CALL: Final = 5_000
 _LANES: Final = 4
 _AT_ONCE: Final = 500
@@ -113,7 +112,7 @@ def build_halls(halls: Sequence[int]) -> Builder:
 
 
 async def _build_hall(stage: Stage, template: str, seats: int) -> UUID:
-    plan = parse_plan(_theatre() if seats == THEATRE_SEATS else _hall(seats))
+    plan = parse_plan(_plan(seats))
     if isinstance(plan, PlanRefused):
         raise RuntimeError(f"the plan of {seats} seats was refused: {plan}")
     event_id = new_id()
@@ -200,41 +199,38 @@ async def _sell(
     return sold
 
 
-def _theatre() -> bytes:
-    return resources.files("overbookr.seats").joinpath("plans", "theatre.json").read_bytes()
-
-
-def _hall(seats: int) -> bytes:
-    """A plan in pretix's format: blocks of twenty rows with fifty seats each."""
-    blocks: Iterable[int] = range(seats // 1_000)
-    zones = [
-        {
-            "name": f"Block {block + 1}",
-            "zone_id": f"block-{block + 1}",
-            "position": {"x": 600.0 * (block % 10), "y": 300.0 * (block // 10)},
-            "rows": [
-                {
-                    "row_number": str(row + 1),
-                    "position": {"x": 0.0, "y": 12.0 * row},
-                    "seats": [
-                        {
-                            "seat_number": str(seat + 1),
-                            "seat_guid": f"{block}-{row}-{seat}",
-                            "position": {"x": 11.0 * seat, "y": 0.0},
-                            "category": "Seat",
-                        }
-                        for seat in range(50)
-                    ],
-                }
-                for row in range(20)
-            ],
-        }
-        for block in blocks
-    ]
+def _plan(seats: int) -> bytes:
+    """A plan in pretix's format: blocks of twenty rows with fifty seats each, the last of them not full."""
+    rows = [range(start, min(seats, start + _SEATS_OF_ROW)) for start in range(0, seats, _SEATS_OF_ROW)]
+    blocks = [rows[start : start + _ROWS_OF_BLOCK] for start in range(0, len(rows), _ROWS_OF_BLOCK)]
     plan = {
         "name": f"Hall of {seats}",
         "categories": [{"name": "Seat", "color": "#3F7377"}],
         "size": {"width": 6_000, "height": 3_000},
-        "zones": zones,
+        "zones": [_block(place, block) for place, block in enumerate(blocks)],
     }
     return json.dumps(plan).encode()
+
+
+def _block(place: int, rows: Sequence[range]) -> dict[str, Any]:
+    return {
+        "name": f"Block {place + 1}",
+        "zone_id": f"block-{place + 1}",
+        "position": {"x": 600.0 * (place % 10), "y": 300.0 * (place // 10)},
+        "rows": [
+            {
+                "row_number": str(number + 1),
+                "position": {"x": 0.0, "y": 12.0 * number},
+                "seats": [
+                    {
+                        "seat_number": str(seat - row.start + 1),
+                        "seat_guid": str(seat),
+                        "position": {"x": 11.0 * (seat - row.start), "y": 0.0},
+                        "category": "Seat",
+                    }
+                    for seat in row
+                ],
+            }
+            for number, row in enumerate(rows)
+        ],
+    }

@@ -22,7 +22,7 @@ LAYOUT_NAMES: Final = {"one": "1 event", "fifty": "50 events", "thousand": "1,00
 
 @dataclass(frozen=True)
 class Choices:
-    """What the caller wants. `halls` are the seats of those whose maps are read, the theatre's first; `bookings` those
+    """What the caller wants. `halls` are the seats of those whose maps are read, the smallest first; `bookings` those
     that reports are made of, `watch_seconds` how long viewers watch."""
 
     seconds: int

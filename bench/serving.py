@@ -18,7 +18,7 @@ from bench.processes import memory_of, read_groups
 from bench.stage import ROOT, Stage
 
 PROCESSES: Final = 2
-_READY_SECONDS = 60.0
+_READY_SECONDS = 180.0
 _POLL_SECONDS = 0.005
 _STOP_SECONDS = 20.0
 _BUCKET = re.compile(

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, Final, NamedTuple
 
 from bench import wrk
-from bench.layouts import THEATRE_SEATS
 from bench.requests import request, write_requests
 from bench.run import Bench
 from bench.serving import Served, serve_bare
@@ -58,7 +57,7 @@ async def measure_lists(bench: Bench) -> None:
     event_id = bench.stage.events["halls"][0]
     async with bench.serving("halls") as served:
         await _measure_document(
-            bench, served, "lists", "seat list", f"{THEATRE_SEATS:,} seats", f"/events/{event_id}/seats"
+            bench, served, "lists", "seat list", f"{bench.choices.halls[0]:,} seats", f"/events/{event_id}/seats"
         )
     async with bench.serving("fifty") as served:
         await bench.beside(partial(wrk.repeat, served, "/events?limit=20", seconds=_WARM_UP_SECONDS))

@@ -104,7 +104,7 @@ def test_sql_is_told_from_prose(text: str, is_sql: bool) -> None:
 
 
 def test_files_are_short() -> None:
-    others = [path for room in ("tests", "scripts", "proof") for path in (ROOT / room).rglob("*.py")]
+    others = [path for room in ("tests", "scripts", "proof", "bench") for path in (ROOT / room).rglob("*.py")]
     paths = [*sources(), *SOURCE.rglob("*.sql"), *others]
     lengths = {shown(path): len(path.read_text().splitlines()) for path in paths}
     assert {path: length for path, length in lengths.items() if length > LINES_OF_A_FILE_MAX} == {}
@@ -112,7 +112,7 @@ def test_files_are_short() -> None:
 
 def test_functions_are_short() -> None:
     found = {}
-    for path in [*sources(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "proof").rglob("*.py")]:
+    for path in [*sources(), *(path for room in ("tests", "proof", "bench") for path in (ROOT / room).rglob("*.py"))]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 length = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -122,7 +122,7 @@ def test_functions_are_short() -> None:
 
 
 def test_names_say_what_is_inside() -> None:
-    paths = [*sources(), *(ROOT / "tests").rglob("*.py"), *(ROOT / "proof").rglob("*.py")]
+    paths = [*sources(), *(path for room in ("tests", "proof", "bench") for path in (ROOT / room).rglob("*.py"))]
     parts = {part for path in paths for part in path.relative_to(ROOT).with_suffix("").parts}
     assert {part for part in parts if EMPTY_NAMES.search(part)} == set()
 

@@ -1,0 +1,96 @@
+"""One chart a scenario, as SVG that is legible on light and on dark pages alike."""
+
+from pathlib import Path
+from typing import Any, Final
+from xml.etree import ElementTree
+
+import pygal
+from pygal.style import Style
+
+from bench.figures import MILLISECONDS
+
+# Greys and a blue of middling lightness: four times as light or as dark as white, black and what is in between.
+_INK: Final = "#7a7a7a"
+_BAR: Final = "#3b82c4"
+_WIDTH: Final = 900
+_ROW_HEIGHT: Final = 26
+_FRAME_HEIGHT: Final = 90
+
+_STYLE: Final = Style(
+    background="transparent",
+    plot_background="transparent",
+    foreground=_INK,
+    foreground_strong=_INK,
+    foreground_subtle=_INK,
+    colors=(_BAR,),
+    opacity="1",
+    opacity_hover="1",
+    font_family="sans-serif",
+    label_font_size=12,
+    major_label_font_size=12,
+    value_font_size=12,
+    title_font_size=15,
+    value_colors=(_INK,),
+    ci_colors=(_INK,),
+)
+
+
+def draw(title: str, figures: list[dict[str, Any]]) -> bytes | None:
+    """Bars of the medians, with the least and the greatest value as whiskers; None when no figure is to be shown."""
+    shown = [figure for figure in figures if figure["median"] is not None]
+    if not shown:
+        return None
+    in_milliseconds = shown[0]["measure"] == MILLISECONDS
+    # Of a scenario with figures of both kinds, the first kind is drawn.
+    shown = [figure for figure in shown if (figure["measure"] == MILLISECONDS) == in_milliseconds]
+    chart = pygal.HorizontalBar(
+        style=_STYLE,
+        width=_WIDTH,
+        height=_FRAME_HEIGHT + _ROW_HEIGHT * len(shown),
+        title=f"{title} ({'milliseconds, less is better' if in_milliseconds else 'a second, more is better'})",
+        show_legend=False,
+        print_values=True,
+        print_values_position="top",
+        value_formatter=_formatted,
+        truncate_label=-1,
+        js=[],
+        show_minor_x_labels=False,
+        spacing=4,
+    )
+    # A name of its own in place of a random one: the same results are the same file.
+    chart.uuid = shown[0]["scenario"]
+    # Bars are drawn from the bottom, and a page is read from the top.
+    shown.reverse()
+    chart.x_labels = [f"{figure['name']}, {figure['variant']}" for figure in shown]
+    chart.add("", [_bar(figure) for figure in shown])
+    return _without_date_and_script(chart.render_tree())
+
+
+def write_charts(folder: Path, charts: dict[str, bytes]) -> None:
+    """Have these charts there, by scenario, and no others."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.svg"):
+        path.unlink()
+    for name, drawn in charts.items():
+        (folder / f"{name}.svg").write_bytes(drawn)
+
+
+def _without_date_and_script(drawing: ElementTree.Element) -> bytes:
+    """The library writes the day of drawing into a comment, which is a node whose tag is a function, and settings of a
+    script that is not there."""
+    for parent in list(drawing.iter()):
+        for child in list(parent):
+            if callable(child.tag) or str(child.tag).rpartition("}")[2] == "script":
+                parent.remove(child)
+    text: bytes = ElementTree.tostring(drawing, encoding="utf-8")
+    return text + b"\n"
+
+
+def _bar(figure: dict[str, Any]) -> dict[str, Any]:
+    return {"value": figure["median"], "ci": {"low": figure["min"], "high": figure["max"]}}
+
+
+def _formatted(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"

@@ -1,0 +1,189 @@
+"""Writes docs/performance.md and its charts from the results of a run. Nothing in it is typed by hand but the frame.
+
+python -m bench.page             writes the page from bench/results/latest.json
+python -m bench.page --check     exits with 1 if the page is not what the results say, or there is one of nothing
+python -m bench.page FILE        writes the page from other results
+"""
+
+import json
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from bench.catalogue import SCENARIOS
+from bench.charts import draw, write_charts
+from bench.figures import MILLISECONDS
+from bench.report import COSTS, cells, costs, number, remarks
+from bench.results import LATEST
+from bench.stage import ROOT
+
+DOCUMENT: Final = ROOT / "docs" / "performance.md"
+CHARTS: Final = DOCUMENT.parent / "performance"
+
+_FRAME: Final = """\
+# Performance
+
+How fast Overbookr is, beside what the machine, PostgreSQL and the server stack can do. This page is written by
+`python -m bench.page` from the results of one run of `make bench`, `bench/results/latest.json`, which has every
+repetition of every figure. Everything was measured in turn, round after round, on one machine that the load generator
+shared. Figures move with the machine; ratios of one run less. How it is measured is in
+[Testing](testing.md#the-benchmark).
+
+{conditions}
+
+{scenarios}
+
+## What it costs
+
+Processor microseconds for each one done: of the processes of PostgreSQL, of the API and so on, and of the load
+generator beside them.
+
+{costs}
+
+## Start and memory
+
+{memory}
+"""
+
+
+def main(arguments: list[str]) -> int:
+    paths = [Path(argument) for argument in arguments if not argument.startswith("-")]
+    source = paths[0] if paths else LATEST
+    if "--check" in arguments:
+        faults = check(source)
+        print("\n".join(faults), file=sys.stderr)
+        return 1 if faults else 0
+    if not source.exists():
+        print(f"there are no results in {source}: run make bench", file=sys.stderr)
+        return 1
+    results = json.loads(source.read_text())
+    write_charts(CHARTS, charts(results))
+    DOCUMENT.write_text(render(results))
+    return 0
+
+
+def check(source: Path, document: Path = DOCUMENT, folder: Path = CHARTS) -> list[str]:
+    """What is wrong with the page that there is, or with its being there. A page and its results come together."""
+    if not source.exists():
+        left = [path for path in (document, folder) if path.exists()]
+        return [f"{path.name} is there, and there are no results it could be of" for path in left]
+    results = json.loads(source.read_text())
+    if not document.exists() or document.read_text() != render(results):
+        return [f"{document.name} is not what the results say: python -m bench.page"]
+    drawn = {f"{name}.svg": content for name, content in charts(results).items()}
+    there = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
+    return [] if drawn == there else [f"the charts in {folder.name} are not what the results say: python -m bench.page"]
+
+
+def render(results: dict[str, Any]) -> str:
+    return _FRAME.format(
+        conditions=_conditions(results),
+        scenarios="\n\n".join(
+            _scenario(name, figures, name in charts(results)) for name, figures in _by_scenario(results)
+        ),
+        costs=_costs(results["figures"]),
+        memory=_memory(results),
+    )
+
+
+def charts(results: dict[str, Any]) -> dict[str, bytes]:
+    """The chart of each scenario that has any figure to be drawn."""
+    drawn = {name: draw(SCENARIOS[name].says, figures) for name, figures in _by_scenario(results)}
+    return {name: content for name, content in drawn.items() if content is not None}
+
+
+def _by_scenario(results: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    found = ((name, [figure for figure in results["figures"] if figure["scenario"] == name]) for name in SCENARIOS)
+    return [(name, figures) for name, figures in found if figures]
+
+
+def _conditions(results: dict[str, Any]) -> str:
+    machine, server, settings = results["machine"], results["server"], results["settings"]
+    lines = [
+        f"- Machine: {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+        f"{machine['file_system']}, Linux {machine['kernel']}, Python {machine['python']}; load before the run "
+        f"{machine['load_before']}.",
+        f"- Disk, by pg_test_fsync: {results['disk']}.",
+        f"- PostgreSQL {server['server_version']}: fsync {server['fsync']}, synchronous_commit "
+        f"{server['synchronous_commit']}, shared_buffers {server['shared_buffers']}.",
+        f"- Overbookr: commit `{results['commit']}`{' and changes' if results['changed_since'] else ''}, "
+        f"{settings['api_processes']} API processes.",
+        f"- Begun {results['started_at'].replace('T', ' ').removesuffix('+00:00')} UTC; size {settings['size']}, "
+        f"{settings['repetitions']} repetitions of {settings['seconds']} s after a warm-up that is not counted, "
+        f"{settings['connections']} connections, {settings['pgbench_clients']} clients of pgbench.",
+    ]
+    if machine["load_before"] > machine["cores"] / 2:
+        lines.append("- **Others were at work on the machine: take no figure at its word.**")
+    return "\n".join(lines)
+
+
+def _scenario(name: str, figures: list[dict[str, Any]], is_drawn: bool) -> str:
+    title = SCENARIOS[name].says
+    parts = [f"## {title}"]
+    if is_drawn:
+        parts.append(f"![{title}: the figures of the table as bars](performance/{name}.svg)")
+    rows = [
+        "| What | Where | Unit | Min | Median | Max | Ratio | p50 ms | p99 ms | Refused |",
+        "|---|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    rows += ["| " + " | ".join([figure["name"], figure["variant"], *cells(figure)]) + " |" for figure in figures]
+    parts.append("\n".join(rows))
+    if yardsticks := dict.fromkeys(figure["yardstick"][0] for figure in figures if figure["yardstick"]):
+        parts.append(f"Ratios are to: {'; '.join(yardsticks)}, of the same variant where there are several.")
+    told = [f"- {figure['name']}, {figure['variant']}: {line}" for figure in figures for line in _lines(figure)]
+    return "\n\n".join([*parts, "\n".join(told)] if told else parts)
+
+
+def _lines(figure: dict[str, Any]) -> list[str]:
+    """What is to be known of a figure besides its numbers."""
+    lines = [f"**failed**: {_cell(reason)}" for reason in figure["failed"]] + remarks(figure)
+    first = figure["repetitions"][0]
+    if figure["scenario"] == "watching" and figure["variant"].endswith("p50"):
+        memory = first["api_memory_mib"]
+        lines.append(
+            f"{first['viewers']:,} viewers were told {first['told']:,} times of {first['holds']:,} holds in "
+            f"{first['watch_seconds']:.0f} s; {first['cut']} were cut off and {first['ended_by_server']} streams "
+            f"ended, after which {first['resumed']} went on from where they were and {first['reset']} began anew; "
+            f"{first['maps_wrong']} maps differed from the database at the end; the API processes had "
+            f"{memory['without_viewers']:,.0f} MiB without viewers and {memory['with_viewers']:,.0f} MiB with them"
+        )
+    if "had" in first:
+        lines.append(f"{first['had']} holds were had by anybody")
+    if "promoted" in first:
+        lines.append(f"{first['promoted']:,} waiters were promoted, warm-up included")
+    if "body_bytes" in first:
+        lines.append(f"{first['body_bytes']:,} bytes a body")
+    return lines
+
+
+def _costs(figures: list[dict[str, Any]]) -> str:
+    rows = [f"| What | Where | {' | '.join(COSTS.values())} |", f"|---|---|{'--:|' * len(COSTS)}"]
+    for figure in figures:
+        is_twin = figure["measure"] == MILLISECONDS and not figure["variant"].endswith("p50")
+        if (spent := costs(figure)) and not is_twin:
+            numbers = [number(spent.get(name)) for name in COSTS]
+            rows.append(f"| {figure['name']} | {figure['variant']} | {' | '.join(numbers)} |")
+    return "\n".join(rows)
+
+
+def _memory(results: dict[str, Any]) -> str:
+    lines = []
+    if starts := results["start_seconds"]:
+        lines.append(
+            f"- From start to ready beside a running database: {median(starts):.2f} s, the longest of "
+            f"{len(starts)} starts {max(starts):.2f} s."
+        )
+    for name, processes in results["memory_mib"].items():
+        total = sum(process["pss"] for process in processes)
+        lines.append(f"- {name}: {total:.0f} MiB (PSS) in {len(processes)} processes after the last load.")
+    lines.append(f"- The laws of the house were asked {results['audits']} times, after each load that writes.")
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
