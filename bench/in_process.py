@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -172,7 +173,7 @@ class _Crowd:
         held = await self.writer.place_hold(PlaceHold(event_id, new_id(), user_id, seats_of(pair)))
         self.report.latencies_ms.append((time.perf_counter() - started) * 1000)
         if not isinstance(held, HoldPlaced):
-            self._refuse(str(held))
+            self._refuse(_name_of(held))
             return
         self.report.holds += 1
         if self._orders.kind == "hold":
@@ -184,10 +185,14 @@ class _Crowd:
         if isinstance(booked, HoldBooked):
             self.report.done += 1
         else:
-            self._refuse(str(booked))
+            self._refuse(_name_of(booked))
 
     def _refuse(self, reason: str) -> None:
         self.report.refused[reason] = self.report.refused.get(reason, 0) + 1
+
+
+def _name_of(outcome: object) -> str:
+    return str(outcome) if isinstance(outcome, StrEnum) else type(outcome).__name__
 
 
 async def _drive(orders: Orders) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import mean_of
+from bench.figures import MILLISECONDS, mean_of
 
 COSTS: Final = {
     "postgres": "PostgreSQL", "api": "API processes", "python": "Python, no HTTP", "duties": "duties", "serve": "serve",
@@ -62,7 +62,7 @@ def latency(figure: dict[str, Any]) -> tuple[str, str]:
 def cells(figure: dict[str, Any]) -> list[str]:
     """Unit, least, middle and greatest value, ratio, latencies and refusals of a figure."""
     values = ["failed", "", ""] if figure["failed"] else [number(figure[name]) for name in ("min", "median", "max")]
-    unit = f"{figure['unit']}, {figure['measure']}" if figure["measure"] == "ms" else f"{figure['unit']}/s"
+    unit = figure["measure"] if figure["measure"] == MILLISECONDS else f"{figure['unit']}/s"
     refused = mean_of(figure, "refused")
     return [unit, *values, number(figure["ratio"]), *latency(figure), f"{refused:,.0f}" if refused else ""]
 
@@ -91,9 +91,9 @@ def remarks(figure: dict[str, Any]) -> list[str]:
 def _figures_table(figures: list[dict[str, Any]]) -> Table:
     table = Table(title="Of the repetitions; ratios are to the yardstick of the same scenario, latencies in ms")
     for column in ("scenario", "what", "where", "unit"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, overflow="fold")
     for column in ("min", "median", "max", "ratio", "p50", "p99", "refused"):
-        table.add_column(column, justify="right")
+        table.add_column(column, justify="right", no_wrap=True)
     for figure in figures:
         table.add_row(figure["scenario"], figure["name"], figure["variant"], *cells(figure))
     return table
@@ -102,7 +102,7 @@ def _figures_table(figures: list[dict[str, Any]]) -> Table:
 def _costs_table(figures: list[dict[str, Any]]) -> Table:
     table = Table(title="Processor microseconds for each one done")
     for column in ("what", "where"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, overflow="fold")
     for column in COSTS.values():
         table.add_column(column, justify="right")
     for figure in figures:

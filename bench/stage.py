@@ -32,9 +32,9 @@ ROOT: Final = HERE.parent
 # A user comes back after this many others, as people in a sale do; the processes then know the token already. So one
 # visit in four is of somebody new, whatever the speed.
 USERS_AT_ONCE: Final = 500
-# Without a common divisor with any number of pairs, so that its multiples visit every pair once, scattered over the
+# A prime larger than any number of pairs, so without a common divisor with it, so that its multiples visit every pair once, scattered over the
 # house.
-STRIDE: Final = 61_803
+STRIDE: Final = 104_729
 
 # The layouts on which pairs of seats are sold, with their events.
 GRIDS: Final[Mapping[str, int]] = {"one": 1, "fifty": 50, "thousand": 1_000}

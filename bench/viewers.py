@@ -13,7 +13,7 @@ import time
 from array import array
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import asyncpg
@@ -121,14 +121,15 @@ class Viewer(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no subclasses of asyncio's.
+        opened = cast(asyncio.Transport, transport)
+        self._transport = opened
         self._received, self._text, self._in_body = b"", b"", False
         self._is_back = bool(self._last_id)
         headers = {"Accept": "text/event-stream"}
         if self._last_id:
             headers["Last-Event-ID"] = self._last_id.decode()
-        transport.write(request("GET", f"/events/{self._show.orders.event_id}/stream", None, None, headers))
+        opened.write(request("GET", f"/events/{self._show.orders.event_id}/stream", None, None, headers))
 
     def data_received(self, data: bytes) -> None:
         now = time.perf_counter()

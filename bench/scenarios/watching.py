@@ -24,7 +24,7 @@ async def measure_viewers(bench: Bench) -> None:
         for variant, share in ((f"{viewers:,} viewers, p50", "p50"), (f"{viewers:,} viewers, p99", "p99")):
             value = watched["latency_ms"][share]
             bench.add(
-                "watching", "change told", variant, "from the answer to the hold",
+                "watching", "change told, from the answer to its hold", variant, "changes",
                 watched | {"value": value or 0.0}, measure=MILLISECONDS,
             )  # fmt: skip
 
