@@ -22,6 +22,8 @@ _STYLE: Final = Style(
     foreground=_INK,
     foreground_strong=_INK,
     foreground_subtle=_INK,
+    guide_stroke_color=_INK,
+    major_guide_stroke_color=_INK,
     colors=(_BAR,),
     opacity="1",
     opacity_hover="1",
@@ -49,8 +51,6 @@ def draw(title: str, figures: list[dict[str, Any]]) -> bytes | None:
         height=_FRAME_HEIGHT + _ROW_HEIGHT * len(shown),
         title=f"{title} ({'milliseconds, less is better' if in_milliseconds else 'a second, more is better'})",
         show_legend=False,
-        print_values=True,
-        print_values_position="top",
         value_formatter=_formatted,
         truncate_label=-1,
         js=[],
@@ -61,7 +61,7 @@ def draw(title: str, figures: list[dict[str, Any]]) -> bytes | None:
     chart.uuid = shown[0]["scenario"]
     # Bars are drawn from the bottom, and a page is read from the top.
     shown.reverse()
-    chart.x_labels = [f"{figure['name']}, {figure['variant']}" for figure in shown]
+    chart.x_labels = [f"{figure['name']}, {figure['variant']}: {_formatted(figure['median'])}" for figure in shown]
     chart.add("", [_bar(figure) for figure in shown])
     return _without_date_and_script(chart.render_tree())
 
@@ -91,6 +91,6 @@ def _bar(figure: dict[str, Any]) -> dict[str, Any]:
 
 
 def _formatted(value: float | None) -> str:
-    if value is None:
-        return ""
+    if not value:
+        return "" if value is None else "0"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"

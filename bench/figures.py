@@ -43,7 +43,8 @@ def as_json(figures: list[Figure]) -> list[dict[str, Any]]:
     for figure in figures:
         values = figure.values
         middle = middles.get(figure.key)
-        yardstick = middles.get(figure.yardstick) if figure.yardstick is not None else None
+        is_compared = figure.yardstick not in (None, figure.key)
+        yardstick = middles.get(figure.yardstick) if figure.yardstick is not None and is_compared else None
         told.append(
             asdict(figure)
             | {

@@ -32,8 +32,7 @@ ROOT: Final = HERE.parent
 # A user comes back after this many others, as people in a sale do; the processes then know the token already. So one
 # visit in four is of somebody new, whatever the speed.
 USERS_AT_ONCE: Final = 500
-# A prime larger than any number of pairs, so without a common divisor with it, so that its multiples visit every pair once, scattered over the
-# house.
+# A prime larger than any number of pairs, so that its multiples visit every pair once, scattered over the house.
 STRIDE: Final = 104_729
 
 # The layouts on which pairs of seats are sold, with their events.
