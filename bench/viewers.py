@@ -251,8 +251,8 @@ async def watch(orders: Orders) -> Report:
     await asyncio.sleep(_RETRY_SECONDS[1] + _SETTLE_SECONDS)
     truth = await _read_truth(orders)
     show.stopping = True
-    wrong = sum(_map_of(viewer, list(truth)) != truth for viewer in viewers)
-    latencies = _latencies(show, buyer)
+    wrong = sum(map_of(viewer, list(truth)) != truth for viewer in viewers)
+    latencies = latencies_of(show, buyer)
     return Report(
         viewers=orders.viewers,
         holds=len(buyer.answered_at),
@@ -285,7 +285,7 @@ async def _read_truth(orders: Orders) -> dict[str, str]:
     return {row["seat_no"]: row["status"] for row in rows}
 
 
-def _map_of(viewer: Viewer, labels: list[str]) -> dict[str, str]:
+def map_of(viewer: Viewer, labels: list[str]) -> dict[str, str]:
     """The map that a viewer has put together."""
     if not viewer.base:
         return {}
@@ -296,7 +296,7 @@ def _map_of(viewer: Viewer, labels: list[str]) -> dict[str, str]:
     return shown
 
 
-def _latencies(show: Show, buyer: Buyer) -> list[float]:
+def latencies_of(show: Show, buyer: Buyer) -> list[float]:
     seats = [_held_in(message) for message in show.messages]
     return [
         (at - buyer.answered_at[label]) * 1000

@@ -78,6 +78,15 @@ async def test_holds_and_bookings_that_succeed_are_goodput() -> None:
     assert tally.offered == tally.sent + tally.unsent
 
 
+async def test_visitors_who_do_not_book_only_hold() -> None:
+    async with _server(HELD) as port:
+        crowd = Crowd(port, requests_of(_venue()))
+        tally = await crowd.run(Phase("holds", 0.5, 4, rate=100, seed=1, books=False))
+        await crowd.leave()
+    assert tally.bookings == 0
+    assert tally.holds == tally.sent > 10
+
+
 async def test_a_refusal_with_retry_after_is_proper_and_one_without_is_not() -> None:
     proper, improper = await _tally(REFUSED), await _tally(REFUSED_BADLY)
     assert proper.refused > 10
