@@ -19,9 +19,10 @@ from typing import Any, Final
 from bench import classic, in_process, wrk
 from bench.catalogue import SCENARIOS, builder_of
 from bench.figures import as_json
+from bench.layouts import REPLAYED
 from bench.machine import describe_commit, describe_machine, file_system_of, test_disk
 from bench.report import print_report
-from bench.results import LATEST
+from bench.results import LATEST, PARTIAL
 from bench.run import Bench, Choices
 from bench.serving import PROCESSES
 from bench.stage import Stage, Turnout, open_stage
@@ -29,6 +30,8 @@ from bench.stage import Stage, Turnout, open_stage
 _IN_MEMORY: Final = ("tmpfs", "ramfs")
 # A stream ends by itself after 60 to 90 seconds; viewers who watch for longer come back by themselves.
 _REPETITIONS: Final = 3
+# As many bookings are replayed, each of a user.
+_USERS_MIN: Final = REPLAYED
 _SIZES: Final = {
     "small": Choices(
         seconds=2, repetitions=_REPETITIONS, users=5_000, halls=(1_252, 5_000), bookings=200_000,
@@ -107,8 +110,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, default=Path("/var/tmp"), help="where to make the temporary folder; a real disk"
     )
-    parser.add_argument("--json", type=Path, default=LATEST, help="write everything measured there")
-    return parser.parse_args()
+    parser.add_argument(
+        "--json", type=Path, help="write everything measured there, in place of bench/results/latest.json, or of "
+        "partial.json beside it for a small or partial run",
+    )  # fmt: skip
+    arguments = parser.parse_args()
+    if arguments.users is not None and arguments.users < _USERS_MIN:
+        parser.error(f"--users must be {_USERS_MIN} at least")
+    if arguments.json is None:
+        is_whole = arguments.size == "full" and not arguments.only
+        arguments.json = LATEST if is_whole else PARTIAL
+    return arguments
 
 
 def main() -> int:
