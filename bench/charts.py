@@ -10,8 +10,8 @@ from pygal.style import Style
 
 from bench.figures import MILLISECONDS
 
-# The library leaves a finder of modules behind, for plugins with maps, which is of a kind that nobody asks any more, and
-# at which pytest stumbles when it imports tests.
+# The library leaves a finder of modules behind, for plugins with maps, of a kind that nobody asks any more; pytest
+# stumbles at it when it imports tests.
 sys.meta_path[:] = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
 
 # Greys and a blue of middling lightness: four times as light or as dark as white, black and what is in between.
