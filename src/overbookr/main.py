@@ -87,7 +87,7 @@ from overbookr.writes.writer import Writer
 # The rooms whose functions.sql are kept up to date in the database, in the order of creation.
 FUNCTION_SOURCES = [
     (f"overbookr.{room}", "functions.sql")
-    for room in ("writes", "holds", "waitlist", "events", "seats", "bookings", "audit")
+    for room in ("writes", "holds", "waitlist", "events", "seats", "bookings", "analytics", "audit")
 ]
 
 _HANDLERS: Sequence[HTTPRouteHandler] = [

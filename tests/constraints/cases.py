@@ -44,6 +44,9 @@ insert into seat_changes (event_id, version, seat_no, from_status, to_status, at
 values ('{EVENT}', 1, 'A4', null, 'available', now());
 insert into mails (booking_id, event_id, kind, next_attempt_at, created_at)
 values ('{BOOKING}', '{EVENT}', 'booking_confirmed', now(), now());
+insert into sales_spans (span_days, first_day, event_id, bookings, cancelled, seats)
+values (8, '1970-01-09', '{EVENT}', 1, 0, 1), (1, '1970-01-10', '{OTHER_EVENT}', 1, 0, 1);
+insert into sales_days (day, bookings, cancelled, seats) values ('1970-01-10', 1, 0, 1);
 """
 
 KEYS = {
@@ -58,6 +61,9 @@ KEYS = {
     "booking_seats": "seat_no",
     "seat_changes": "version",
     "mails": "booking_id",
+    "sales_pending": "event_id",
+    "sales_spans": "event_id",
+    "sales_days": "day",
 }
 
 
@@ -194,6 +200,10 @@ def _of_bookings() -> Iterator[tuple[str, str]]:
 def _of_the_rest() -> Iterator[tuple[str, str]]:
     yield "seat_changes_pkey", copy("seat_changes", 1)
     yield "change_is_legal", copy("seat_changes", 1, version=2, from_status="blocked", to_status="booked")
+    yield "sales_spans_pkey", copy("sales_spans", EVENT)
+    yield "span_has_a_known_length", copy("sales_spans", OTHER_EVENT, span_days=2)
+    yield "span_starts_at_its_multiple", copy("sales_spans", EVENT, first_day="1970-01-10")
+    yield "sales_days_pkey", copy("sales_days", "1970-01-10")
     yield "mails_pkey", copy("mails", BOOKING)
     yield "mail_kind_is_known", change("mails", BOOKING, "kind = 'newsletter'")
     yield "mail_ends_once", change("mails", BOOKING, "sent_at = now(), failed_at = now()")

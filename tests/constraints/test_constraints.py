@@ -28,7 +28,8 @@ LEGAL = {
     ("blocked", "available"),
 }
 
-# What the database itself says its laws are: constraints, unique indexes that are none, and triggers of ours.
+# What the database itself says its laws are: constraints, unique indexes that are none, and triggers of ours that
+# refuse, which are those that come before a row.
 LAWS = """
 select conname from pg_constraint
  where connamespace = 'public'::regnamespace and contype in ('c', 'u', 'p', 'f', 'x')
@@ -37,7 +38,7 @@ select i.indexrelid::regclass::text from pg_index i join pg_class c on c.oid = i
  where i.indisunique and c.relnamespace = 'public'::regnamespace
    and not exists (select 1 from pg_constraint k where k.conindid = i.indexrelid)
 union all
-select tgname from pg_trigger where not tgisinternal
+select tgname from pg_trigger where not tgisinternal and tgtype & 3 = 3
 """
 
 
