@@ -322,6 +322,31 @@ select e.event_id, e.deleted_at
         or exists (select 1 from bookings b where b.event_id = e.event_id and b.status = 'active')
         or exists (select 1 from waitlist_entries w where w.event_id = e.event_id and w.status = 'waiting'));
 
+-- name: sales_are_counted
+-- For every event and day, the spans of each length and what is pending make together what a recount of the bookings
+-- gives, and so do the days for all events together. By how much they say too much; without an event it is a day's.
+with truth as materialized (
+  select event_id, day, sum(bookings) as bookings, sum(cancelled) as cancelled, sum(seats) as seats
+    from (select event_id, (created_at at time zone 'UTC')::date as day, count(*) as bookings,
+                 count(*) filter (where status = 'cancelled') as cancelled,
+                 coalesce(sum(seats_count) filter (where status = 'active'), 0) as seats
+            from bookings group by 1, 2
+          union all
+          select event_id, day, -bookings, -cancelled, -seats from sales_pending) t
+   group by event_id, day)
+select event_id, span_days, first_day, sum(bookings) as bookings, sum(cancelled) as cancelled, sum(seats) as seats
+  from (select event_id, span_days, first_day, bookings, cancelled, seats from sales_spans
+        union all
+        select null, 1, day, bookings, cancelled, seats from sales_days
+        union all
+        select t.event_id, n.span_days, date '1970-01-01' + ((t.day - date '1970-01-01') & -n.span_days),
+               -t.bookings, -t.cancelled, -t.seats
+          from truth t cross join (values (1), (8), (64)) n (span_days)
+        union all
+        select null, 1, day, -bookings, -cancelled, -seats from truth) s
+ group by event_id, span_days, first_day
+having (sum(bookings), sum(cancelled), sum(seats)) <> (0, 0, 0);
+
 -- name: quiescent_overdue_hold
 -- A worker ends a hold within five seconds of its time.
 select event_id, hold_id, user_id, expires_at

@@ -13,7 +13,8 @@ ROWS_PER_LAW_MAX = 100
 class AuditReport(msgspec.Struct, frozen=True):
     """What one snapshot of the database says about the laws.
 
-    `violations` has only laws that are broken: by name, the first hundred rows that break it, each with its `event_id`.
+    `violations` has only laws that are broken: by name, the first hundred rows that break it, each with its `event_id`,
+    None where the row is of no single event.
     `counts` has every law that was asked: by name, how many rows break it. `population` says how much was looked at, by
     table. `event_ids` are all events of all violating rows.
     """
@@ -36,13 +37,13 @@ class AuditReport(msgspec.Struct, frozen=True):
 
 
 class RepairStep(msgspec.Struct, frozen=True):
-    """One difference at one event.
+    """One difference at one event, or (`event_id` None) in what is kept of all events together.
 
     Where `is_repairable`, `kind` is what is done (`set_seat`, `set_booked_count`, `end_hold` ...); else it is what is
     wrong (`seat_is_sold_twice` ...), and only people can decide. `parameters` has what the kind needs.
     """
 
-    event_id: UUID
+    event_id: UUID | None
     kind: str
     is_repairable: bool
     description: str

@@ -18,3 +18,15 @@ select kind, repairable, description, parameters from plan_event_repairs_v1($1);
 -- name: repair_event
 -- Repairs one event under its lock; $2 is a user's share. What was done and what could not be.
 select kind, repairable, description, parameters from repair_event_v1($1, $2);
+
+-- name: plan_sales_repair
+-- Whether counts of sales differ from a recount, as one step; nothing when none does.
+select 'recount_sales' as kind, true as repairable, '{}'::jsonb as parameters,
+       format('%s counts of sales are wrong: recounted', count(*)) as description
+  from wrong_sales() having count(*) > 0;
+
+-- name: repair_sales
+-- The same step, carried out.
+select 'recount_sales' as kind, true as repairable, '{}'::jsonb as parameters,
+       format('%s counts of sales are wrong: recounted', r) as description
+  from recount_sales_v1() r where r > 0;

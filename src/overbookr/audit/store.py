@@ -63,7 +63,7 @@ class AuditStore:
         )
 
     async def plan_repairs(self, event_ids: Iterable[UUID]) -> RepairPlan:
-        """What would be done about these events, and what is left to people. Changes nothing."""
+        """What would be done about these events and the counts of sales, what is left to people. Changes nothing."""
         steps: list[RepairStep] = []
         async with (
             self._pool.acquire() as connection,
@@ -73,10 +73,12 @@ class AuditStore:
             for event_id in sorted(event_ids):
                 rows = await connection.fetch(_QUERIES.plan_event_repairs, event_id, timeout=_SECONDS_MAX)
                 steps += _steps(event_id, rows)
+            steps += _steps(None, await connection.fetch(_QUERIES.plan_sales_repair, timeout=_SECONDS_MAX))
         return plan_of(steps)
 
     async def apply_repairs(self, event_ids: Iterable[UUID], user_seats_max: int) -> RepairPlan:
-        """Repair these events, each in its own transaction under its lock; what was done and what is left to people.
+        """Repair these events, each in its own transaction under its lock, and then the counts of sales; what was done
+        and what is left to people.
 
         What is done is planned anew under the lock, so it may differ from an earlier plan. An event whose repair the
         database refuses stays as it is and is left to people as `repair_was_refused`. Check again afterwards.
@@ -98,6 +100,9 @@ class AuditStore:
                     steps.append(RepairStep(event_id, "repair_was_refused", False, str(error), {}))
                 else:
                     steps += _steps(event_id, rows)
+            async with connection.transaction(isolation="read_committed"):
+                await _allow_a_long_look(connection)
+                steps += _steps(None, await connection.fetch(_QUERIES.repair_sales, timeout=_SECONDS_MAX))
         return plan_of(steps)
 
 
@@ -115,10 +120,10 @@ async def _ask(
     count = 0
     while batch := await cursor.fetch(_ROWS_PER_FETCH, timeout=_SECONDS_MAX):
         count += len(batch)
-        event_ids.update(row["event_id"] for row in batch)
+        event_ids.update(row["event_id"] for row in batch if row["event_id"] is not None)
         rows += [dict(row) for row in batch[: ROWS_PER_LAW_MAX - len(rows)]]
     return rows, count
 
 
-def _steps(event_id: UUID, rows: list[asyncpg.Record]) -> list[RepairStep]:
+def _steps(event_id: UUID | None, rows: list[asyncpg.Record]) -> list[RepairStep]:
     return [RepairStep(event_id, row["kind"], row["repairable"], row["description"], row["parameters"]) for row in rows]
