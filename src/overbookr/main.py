@@ -17,6 +17,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from overbookr import __version__, limits
+from overbookr.analytics.duties import SalesFolder
 from overbookr.analytics.routes import routes as analytics_routes
 from overbookr.analytics.store import AnalyticsStore
 from overbookr.audit.duties import Reconciler
@@ -208,6 +209,7 @@ async def run_duties(dsn: str, settings: Settings, stop: asyncio.Event) -> None:
         runner = DutyRunner(
             [
                 EventSettler(writes, user_seats_max=user_seats_max),
+                SalesFolder(AnalyticsStore(reads)),
                 MailDelivery(MailStore(reads), composer, post_of(settings)),
                 Reconciler(
                     AuditStore(reads),

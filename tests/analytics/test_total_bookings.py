@@ -156,21 +156,24 @@ async def test_all_numbers_are_of_one_instant(
     async with pool.acquire() as other:
         await house.add_event(other, uuid4(), 3)
         connection_class = type(other._con)  # type: ignore[attr-defined]
-        fetchrow = connection_class.fetchrow
+        fetch = connection_class.fetch
+        asked = []
 
-        async def fetchrow_then_meddle(self: object, query: str, *arguments: object, **options: object) -> object:
-            row = await fetchrow(self, query, *arguments, **options)
-            if "count(*) filter" in query:
+        async def fetch_then_meddle(self: object, query: str, *arguments: object, **options: object) -> object:
+            rows = await fetch(self, query, *arguments, **options)
+            asked.append(query)
+            if len(asked) == 1:
                 await other.execute(
                     "update bookings set created_at = '2024-02-29' where booking_id = $1", identifier("before")
                 )
                 await other.execute(
                     "update bookings set status = 'cancelled', cancelled_at = now() where status = 'active'"
                 )
-            return row
+            return rows
 
-        monkeypatch.setattr(connection_class, "fetchrow", fetchrow_then_meddle)
+        monkeypatch.setattr(connection_class, "fetch", fetch_then_meddle)
         answer = await _ask(store, "2024-02-28T00:00:00", "2024-02-29T23:59:59.999999")
+    assert len(asked) > 1
     assert answer.totals.total_bookings == sum(one.bookings for one in answer.by_day) == 4
     assert answer.totals.total_seats_booked == sum(one.seats_booked for one in answer.top_events) == 5
     assert answer.by_status == [StatusCount("active", 3), StatusCount("cancelled", 1)]

@@ -1,7 +1,11 @@
 """Runs the analytics' SQL."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
+
+import asyncpg
 
 from overbookr import limits
 from overbookr.analytics.model import (
@@ -9,11 +13,13 @@ from overbookr.analytics.model import (
     EventUtilization,
     RangeRefusal,
     StatusCount,
+    TimeRange,
     TopEvent,
     TotalBookings,
     Totals,
     resolve_range,
 )
+from overbookr.analytics.spans import Pieces, cut, spans_of
 from overbookr.database.pool import Pool, acquire
 from overbookr.database.sql import load_queries
 
@@ -31,26 +37,61 @@ class AnalyticsStore:
     async def total_bookings(
         self, start: datetime | None, end: datetime | None, top_events: int
     ) -> TotalBookings | RangeRefusal:
-        """All numbers are of one instant. Bounds as in `resolve_range`, now by the database clock."""
+        """All numbers are of one instant, and exact. Bounds as in `resolve_range`, now by the database clock."""
         async with (
             self._turns,
             acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
         ):
-            span = resolve_range(start, end, await connection.fetchval(_QUERIES.now))
+            now: datetime = await connection.fetchval(_QUERIES.now)
+            span = resolve_range(start, end, now)
             if isinstance(span, RangeRefusal):
                 return span
-            bounds = (span.from_, span.to)
-            totals = await connection.fetchrow(_QUERIES.totals, *bounds)
-            assert totals is not None
-            return TotalBookings(
-                range=span,
-                totals=Totals(*totals),
-                by_day=[DayCount(*row) for row in await connection.fetch(_QUERIES.by_day, *bounds)],
-                top_events=[TopEvent(*row) for row in await connection.fetch(_QUERIES.top_events, *bounds, top_events)],
-                by_status=[StatusCount(*row) for row in await connection.fetch(_QUERIES.by_status, *bounds)],
-                event_utilization=[
-                    EventUtilization(*row)
-                    for row in await connection.fetch(_QUERIES.event_utilization, *bounds, top_events)
-                ],
+            pieces = cut(span, now, is_open=end is None)
+            by_day = await connection.fetch(_QUERIES.sales_by_day, *_days_and_edges(pieces))
+            spans = spans_of(pieces.first, pieces.last)
+            by_event = await connection.fetch(
+                _QUERIES.sales_by_event,
+                *_days_and_edges(pieces),
+                [days for days, _ in spans],
+                [first for _, first in spans],
+                top_events,
             )
+        return _report(span, by_day, by_event)
+
+    async def fold_sales(self, rows_max: int) -> int:
+        """Move pending counts into the spans; how many there were, 0 too when another process is at it."""
+        async with acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection:
+            moved: int = await connection.fetchval(_QUERIES.fold_sales, rows_max)
+        return moved
+
+
+def _days_and_edges(pieces: Pieces) -> tuple[Any, ...]:
+    return (
+        pieces.first,
+        pieces.last,
+        [edge.start for edge in pieces.edges],
+        [edge.before for edge in pieces.edges],
+        [edge.sign for edge in pieces.edges],
+    )
+
+
+def _report(span: TimeRange, by_day: Sequence[asyncpg.Record], by_event: Sequence[asyncpg.Record]) -> TotalBookings:
+    bookings, cancelled, seats = (sum(row[column] for row in by_day) for column in (1, 2, 3))
+    by_status = [StatusCount("active", bookings - cancelled), StatusCount("cancelled", cancelled)]
+    return TotalBookings(
+        range=span,
+        totals=Totals(bookings, seats, cancelled, bookings - cancelled),
+        by_day=[DayCount(day, bookings, seats) for day, bookings, _, seats in by_day],
+        top_events=[
+            TopEvent(row["event_id"], row["name"], row["bookings"], row["seats"], row["capacity"], row["booked_count"])
+            for row in by_event
+            if row["section"] == "top"
+        ],
+        by_status=[one for one in by_status if one.count],
+        event_utilization=[
+            EventUtilization(row["event_id"], row["name"], row["capacity"], row["booked_count"], row["seats"])
+            for row in by_event
+            if row["section"] == "fullest"
+        ],
+    )
