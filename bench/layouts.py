@@ -145,6 +145,7 @@ def build_season(bookings: int) -> Builder:
                 last = min(bookings, first + _BOOKINGS_PER_CALL - 1)
                 await connection.execute(QUERIES.insert_past_bookings, event_ids, user_ids, bookings, first, last)
             await connection.execute(QUERIES.count_past_bookings)
+            await connection.execute(QUERIES.count_past_sales)
         return event_ids
 
     return build

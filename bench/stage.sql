@@ -41,6 +41,10 @@ update events e set booked_count = b.seats
   from (select event_id, coalesce(sum(seats_count) filter (where status = 'active'), 0) as seats from bookings group by event_id) b
  where b.event_id = e.event_id;
 
+-- name: count_past_sales
+-- With triggers off nothing was recorded; this counts it all.
+select recount_sales_v1();
+
 -- name: create_commits
 create table commits (commit_id bigint primary key, at timestamptz not null);
 
