@@ -10,6 +10,7 @@ from proof.mutants.catalogue.locks_and_seats import LOCKS_AND_SEATS
 from proof.mutants.catalogue.mail_and_audit import MAIL_AND_AUDIT
 from proof.mutants.catalogue.organisers import ORGANISERS
 from proof.mutants.catalogue.reads import READS
+from proof.mutants.catalogue.sales import SALES
 from proof.mutants.catalogue.schema import SCHEMA
 from proof.mutants.catalogue.streams import STREAMS
 from proof.mutants.catalogue.waitlist import WAITLIST
@@ -25,6 +26,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *LANES,
     *ACCESS,
     *READS,
+    *SALES,
     *STREAMS,
     *MAIL_AND_AUDIT,
 )
