@@ -44,7 +44,7 @@ PRINCIPAL_QUEUE_MAX = 8192
 # Overload, for each API process: requests in hand at once. When answers have become slower than the target, the limit
 # comes down to what is served within it, but not below the floor.
 IN_FLIGHT_MAX = 256
-IN_FLIGHT_FLOOR = 96
+IN_FLIGHT_FLOOR = 48
 IN_FLIGHT_TARGET_SECONDS = 0.1
 READS_PERCENT_MAX = 75
 OVERLOAD_LOOK_SECONDS = 0.25

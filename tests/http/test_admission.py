@@ -90,6 +90,11 @@ def test_slow_answers_bring_the_limit_down_to_what_is_served_in_the_target() -> 
     assert admission.limit == 1000
     _serve(admission, clock, 100, limits.IN_FLIGHT_TARGET_SECONDS * 2)
     assert admission.limit == int(100 / limits.OVERLOAD_LOOK_SECONDS * limits.IN_FLIGHT_TARGET_SECONDS)
+    for _ in range(200):
+        assert admission.admit(Kind.BOOKING)
+        admission.leave(Kind.BOOKING, 201, 0.001)
+    _serve(admission, clock, 60, limits.IN_FLIGHT_TARGET_SECONDS * 2)
+    assert admission.limit == int(60 / limits.OVERLOAD_LOOK_SECONDS * limits.IN_FLIGHT_TARGET_SECONDS), "not theirs"
     _serve(admission, clock, 5, 60.0)
     assert admission.limit == 10
     # The room of bookings does not shrink.

@@ -3,7 +3,9 @@
 Refusing must cost little, or a crowd ten times too large takes the time of those who could be served: so it is decided
 from method and path alone, before a token is looked at. Up to a ceiling everybody is let in. When answers have become
 slow, the limit comes down to what is served within a target at the rate of late (Little's law), never below a floor;
-it goes up again while answers are quick, and away as soon as nobody had to be refused. Reads leave room for holds.
+it goes up again while answers are quick, and away as soon as nobody had to be refused. The rate is that of reads and
+holds, which the limit is for: counted with the bookings, it would let in twice of what the target allows. Reads leave
+room for holds.
 Bookings have a room of their own, which holds cannot fill and which does not shrink: whoever holds seats is nearly
 done, and what a hold cost is lost when its booking is refused.
 """
@@ -35,6 +37,8 @@ class Kind(IntEnum):
 # which last.
 _ROOM_OF: Final = (0, 0, 0, 1, 2, 3)
 _TELLS_SPEED: Final = (True, False, True, True, False, False)
+# Reads, holds and bookings are slow each for reasons of their own, so their times are not added up.
+_PACES: Final = (Kind.READ, Kind.HOLD, Kind.BOOKING)
 
 
 def kind_of(method: str, path: str) -> Kind:
@@ -76,9 +80,9 @@ class Admission:
         self._refused = [0] * len(Kind)
         self._any_refused = False
         self._looked_at = clock()
-        # By whether it was a read: how many were answered since the last look, and in how many seconds altogether.
-        self._answered = [0, 0]
-        self._seconds = [0.0, 0.0]
+        # By kind: how many were answered since the last look, and in how many seconds altogether.
+        self._answered = [0] * len(Kind)
+        self._seconds = [0.0] * len(Kind)
 
     @property
     def in_flight(self) -> int:
@@ -99,9 +103,8 @@ class Admission:
         self._taken[_ROOM_OF[kind]] -= 1
         # Refusals come back without having waited for anything.
         if _TELLS_SPEED[kind] and (status < 400 or status == _CONFLICT):
-            is_read = kind == Kind.READ
-            self._answered[is_read] += 1
-            self._seconds[is_read] += seconds
+            self._answered[kind] += 1
+            self._seconds[kind] += seconds
         now = self._clock()
         if now - self._looked_at >= limits.OVERLOAD_LOOK_SECONDS:
             self._look(now - self._looked_at)
@@ -109,18 +112,17 @@ class Admission:
 
     def _look(self, elapsed: float) -> None:
         target = limits.IN_FLIGHT_TARGET_SECONDS
-        is_slow = any(
-            count and total / count > target for count, total in zip(self._answered, self._seconds, strict=True)
-        )
-        if is_slow:
-            self.limit = max(self._floor, min(self._ceiling, int(sum(self._answered) / elapsed * target)))
+        answered, seconds = self._answered, self._seconds
+        if any(answered[kind] and seconds[kind] / answered[kind] > target for kind in _PACES):
+            rate = (answered[Kind.READ] + answered[Kind.HOLD]) / elapsed
+            self.limit = max(self._floor, min(self._ceiling, int(rate * target)))
         elif self._any_refused:
             self.limit = min(self._ceiling, int(self.limit * _GROWTH) + 1)
         else:
             self.limit = self._ceiling
         self._limits = self._limits_for(self.limit)
-        self._answered = [0, 0]
-        self._seconds = [0.0, 0.0]
+        self._answered = [0] * len(Kind)
+        self._seconds = [0.0] * len(Kind)
         if self._any_refused:
             self._any_refused = False
             if self._report is not None:
