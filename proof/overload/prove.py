@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from overbookr.audit.store import AuditStore
 from overbookr.database.embedded import EmbeddedServer, ensure_running
 from overbookr.database.pool import open_pool
@@ -88,6 +90,8 @@ async def _overload(given: Circumstances, house: House, finding: Finding) -> Non
     async def at_rate(name: str, rate: float, seconds: int) -> tuple[Tally, float]:
         phase = Phase(name, seconds, CROWD_CONNECTIONS, rate, chance.getrandbits(32))
         tally, cost = await house.run(phase)
+        # Second by second, for whoever keeps the folder and asks where a tail comes from.
+        (given.folder / f"{name}.json").write_bytes(msgspec.json.encode(tally))
         finding.figures |= tally.figures() | {f"{name}_server_processor_seconds": round(cost, 2)}
         given.report(
             f"{name}: {tally.offered / tally.seconds:.0f} requests a second offered, {tally.sent / tally.seconds:.0f} "
