@@ -1,5 +1,6 @@
 """The audit as a background duty: it looks, says what it sees, and changes nothing."""
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -13,7 +14,8 @@ log = structlog.get_logger(__name__)
 _PERIOD_SECONDS = 60.0
 # An audit of a large house takes seconds; it shall not be at it for more than a twentieth of the time.
 _REST_PER_SECOND_OF_WORK = 20
-# One that takes longer than this is put off while the machine has more to do than it can, but not for ever.
+# One that takes longer than this, or nobody knows how long, is put off while the machine has more to do than it can,
+# but not for ever.
 _LONG_SECONDS = 1.0
 _PUT_OFF_SECONDS_MAX = 900.0
 
@@ -44,7 +46,7 @@ class Reconciler:
         self.period_seconds = _PERIOD_SECONDS
         self._is_busy = is_busy
         self._clock = clock
-        self._took_seconds = 0.0
+        self._took_seconds = math.inf
         self._ended_at = clock()
         self._store = store
         self._user_seats_max = user_seats_max
