@@ -44,12 +44,12 @@ PRINCIPAL_QUEUE_MAX = 8192
 # Overload, for each API process: requests in hand at once. When answers have become slower than the target, the limit
 # comes down to what is served within it, but not below the floor.
 IN_FLIGHT_MAX = 256
-IN_FLIGHT_FLOOR = 48
+IN_FLIGHT_FLOOR = 40
 IN_FLIGHT_TARGET_SECONDS = 0.1
 READS_PERCENT_MAX = 75
 OVERLOAD_LOOK_SECONDS = 0.25
 # A refusal is answered after a pause, so that those who come back at once do so no more often than this.
-REFUSAL_PAUSE_SECONDS = 1.0
+REFUSAL_PAUSE_SECONDS = 2.0
 REFUSALS_PAUSED_MAX = 4096
 RETRY_AFTER_SECONDS_MAX = 3
 

@@ -186,7 +186,8 @@ class Front:
         if self._paused < limits.REFUSALS_PAUSED_MAX and not self.draining:
             self._paused += 1
             try:
-                await asyncio.sleep(limits.REFUSAL_PAUSE_SECONDS)
+                # Not all the same, or those who were refused together come back together, for ever.
+                await asyncio.sleep(random.uniform(0.5, 1.5) * limits.REFUSAL_PAUSE_SECONDS)
             finally:
                 self._paused -= 1
         request_id = _request_id_of(given)
