@@ -4,8 +4,10 @@ from uuid import UUID
 
 from overbookr.database.pool import Connection
 
-BIG, QUEUED, TINY = (UUID(int=number) for number in (0xE1, 0xE2, 0xE3))
+BIG, QUEUED, TINY, SOLD, STRICT = (UUID(int=number) for number in (0xE1, 0xE2, 0xE3, 0xE4, 0xE5))
 SEATS, SMALL_EVENTS, WAITERS = 20_000, 1_000, 2_000
+# The seats of each of the two sold out houses, all of which went to people who had waited for them.
+SOLD_SEATS = 5_000
 OVERDUE = 5 * SMALL_EVENTS
 
 
@@ -17,6 +19,16 @@ def hold_id(number: int) -> UUID:
 def booking_id(number: int) -> UUID:
     """The booking of seat S<number> of the big event."""
     return UUID(f"00000000-0000-4000-9000-{number:012d}")
+
+
+def sold_booking_id(event_id: UUID, number: int) -> UUID:
+    """The booking of seat S<number> of a sold out house."""
+    return UUID(f"00000000-0000-4000-a0{event_id.int:02x}-{number:012d}")
+
+
+def waiter_id(event_id: UUID, number: int) -> UUID:
+    """The user with this ticket of a sold out house; those above SOLD_SEATS still wait."""
+    return UUID(f"00000000-0000-4000-b0{event_id.int:02x}-{number:012d}")
 
 
 # Of the big event's seats, 1 to 5,000 are booked, 5,001 to 10,000 are held, the rest are free, and 10,001 to 20,000
@@ -83,6 +95,35 @@ update seats s set status = 'held', hold_id = h.hold_id, hold_expires_at = h.exp
   from holds h
  where h.event_id = s.event_id and h.seat_nos[1] = s.seat_no and h.status = 'active' and s.status = 'available';
 update events set held_count = 5 where name = 'Small';
+"""
+
+# Sold out twice over: each seat was booked, given back and booked again by who waited for it.
+SOLD_OUT = f"""
+insert into events (event_id, name, venue, start_time, waitlist_policy, seats_count, booked_count, waiting_count,
+                    waitlist_tickets, version)
+values ('{SOLD}', 'Sold out', 'A house', now() + interval '9 days', 'first_fit', {SOLD_SEATS}, {SOLD_SEATS}, {WAITERS},
+        {SOLD_SEATS + WAITERS}, {4 * SOLD_SEATS}),
+       ('{STRICT}', 'Sold out', 'A house', now() + interval '9 days', 'strict', {SOLD_SEATS}, {SOLD_SEATS}, {WAITERS},
+        {SOLD_SEATS + WAITERS}, {4 * SOLD_SEATS});
+insert into waitlist_entries (entry_id, event_id, user_id, requested_seats, status, ticket, created_at, updated_at)
+select gen_random_uuid(), e.event_id,
+       ('00000000-0000-4000-b0' || right(e.event_id::text, 2) || '-' || lpad(n::text, 12, '0'))::uuid,
+       case when n <= {SOLD_SEATS} then 1 else 1 + n % 2 end,
+       case when n <= {SOLD_SEATS} then 'promoted' else 'waiting' end, n, now(), now()
+  from events e, generate_series(1, {SOLD_SEATS + WAITERS}) n where e.name = 'Sold out';
+insert into bookings (booking_id, event_id, user_id, entry_id, seat_nos, seats_count, created_at, updated_at)
+select ('00000000-0000-4000-a0' || right(w.event_id::text, 2) || '-' || lpad(w.ticket::text, 12, '0'))::uuid,
+       w.event_id, w.user_id, w.entry_id, array['S' || w.ticket], 1, now(), now()
+  from waitlist_entries w where w.status = 'promoted';
+insert into booking_seats (event_id, booking_id, seat_no)
+select event_id, booking_id, seat_nos[1] from bookings where entry_id is not null;
+insert into seats (event_id, seat_no, seat_id, status, booking_id, sort_key, ordinal)
+select event_id, seat_nos[1], gen_random_uuid(), 'booked', booking_id, seat_nos[1], substr(seat_nos[1], 2)::integer
+  from bookings where entry_id is not null;
+insert into seat_changes (event_id, version, seat_no, from_status, to_status, at)
+select e.event_id, n, 'S' || 1 + n % {SOLD_SEATS}, case n % 2 when 0 then 'available' else 'booked' end,
+       case n % 2 when 0 then 'booked' else 'available' end, now()
+  from events e, generate_series(1, {4 * SOLD_SEATS}) n where e.name = 'Sold out';
 """
 
 # Counted since the server last gathered them, so only differences inside one transaction mean something.

@@ -21,13 +21,31 @@ from overbookr.waitlist.model import JoinWaitlist
 from overbookr.writes.lane import Command, Lane
 from tests.house.postgres import PostgresServer
 from tests.house.stage import SHARE, TIME_TO_LIVE
-from tests.plans.crowd import BIG, CROWD, EMPTY, OVERDUE, QUEUED, booking_id, count_reads, hold_id
+from tests.plans.crowd import (
+    BIG,
+    CROWD,
+    EMPTY,
+    OVERDUE,
+    QUEUED,
+    SOLD,
+    SOLD_OUT,
+    SOLD_SEATS,
+    STRICT,
+    WAITERS,
+    booking_id,
+    count_reads,
+    hold_id,
+    sold_booking_id,
+    waiter_id,
+)
 
 Reads = dict[str, tuple[bool, int, int]]
 SITUATIONS = ("planned while empty", "never analyzed", "analyzed")
 
 # The largest number of rows or index entries that a call may read of any one table or index. Eight commands a batch.
 FEW = 60
+# Promotions read the end of the feed: of up to eight free seats, 128 changes and the seats that these name.
+PROMOTED = 128 + FEW
 
 
 def wants(event_id: UUID, *seat_nos: str, key: str | None = None) -> PlaceHold:
@@ -40,6 +58,10 @@ def books(number: int) -> BookHold:
 
 def cancels(number: int) -> CancelBooking:
     return CancelBooking(BIG, booking_id(number), hold_id(number), False)
+
+
+def sold_out_cancel(event_id: UUID, number: int) -> CancelBooking:
+    return CancelBooking(event_id, sold_booking_id(event_id, number), waiter_id(event_id, number), False)
 
 
 # The calls of write_batch_v1 that are watched, by name.
@@ -67,6 +89,15 @@ BATCHES: dict[str, list[Command]] = {
 }
 AGAIN = [name for name in BATCHES if "again" not in name]
 
+# What serves queues of sold out houses of 5,000 seats, of which as many people have been served before.
+PROMOTIONS: dict[str, list[Command]] = {}
+for _name, _event_id in (("first_fit,", SOLD), ("strict,", STRICT)):
+    PROMOTIONS[f"{_name} one booking is cancelled"] = [sold_out_cancel(_event_id, 77)]
+    PROMOTIONS[f"{_name} eight bookings are cancelled"] = [sold_out_cancel(_event_id, n) for n in range(1_001, 1_009)]
+    PROMOTIONS[f"{_name} a hold is wanted"] = [wants(_event_id, "S9")]
+    PROMOTIONS[f"{_name} somebody joins"] = [JoinWaitlist(_event_id, new_id(), new_id(), 2)]
+
+_PLACE = load_queries("overbookr.waitlist").find_waiting
 _READS: dict[str, tuple[str, list[Any]]] = {
     "a hold": (load_queries("overbookr.holds").find_hold, [hold_id(7_000), hold_id(7_000)]),
     "a booking": (load_queries("overbookr.bookings").find_booking, [booking_id(70), hold_id(70), False]),
@@ -74,6 +105,7 @@ _READS: dict[str, tuple[str, list[Any]]] = {
     "an event": (load_queries("overbookr.events").find_event, [BIG, False]),
     "the state of a map": (load_queries("overbookr.maps").map_states, [[BIG]]),
     "the changes of a map": (load_queries("overbookr.maps").read_changes, [[BIG, QUEUED], [10_000, 0], [10_020, 2]]),
+    "the state of the map of a strict house": (load_queries("overbookr.maps").map_states, [[STRICT]]),
 }
 
 
@@ -136,6 +168,8 @@ class Crowd:
         self.writes: dict[str, dict[str, Reads]] = {}
         self.queries: dict[str, dict[str, Reads]] = {}
         self.settling: dict[str, dict[str, Reads]] = {}
+        self.promotions: dict[str, dict[str, Reads]] = {}
+        self.places: dict[str, dict[str, Reads]] = {}
 
 
 async def gather(dsn: str) -> Crowd:
@@ -148,20 +182,29 @@ async def gather(dsn: str) -> Crowd:
             crowd.writes[situation] = await every_read(connection)
             settle = await reads_of_query(connection, load_queries("overbookr.writes").settle_due_events, [200, SHARE])
             crowd.settling[situation] = {"settle": settle}
+            crowd.promotions[situation] = {
+                name: await reads_of_batch(connection, commands) for name, commands in PROMOTIONS.items()
+            }
         async with reads.acquire() as connection:
             crowd.queries[situation] = {
                 name: await reads_of_query(connection, query, arguments) for name, (query, arguments) in _READS.items()
             }
+            last = waiter_id(SOLD, SOLD_SEATS + WAITERS)
+            crowd.places[situation] = {"the last place": await reads_of_query(connection, _PLACE, [SOLD, last])}
 
     try:
         await reads.execute(EMPTY)
         async with pools["planned while empty"].acquire() as connection:
             await every_read(connection)
+            await reads_of_batch(connection, PROMOTIONS["strict, a hold is wanted"])
         await reads.execute(CROWD, timeout=60)
+        await reads.execute(SOLD_OUT, timeout=60)
         await reads.execute("reset all")
         await look("planned while empty")
         await look("never analyzed")
-        await reads.execute("analyze")
+        await reads.execute("set statement_timeout = 0")
+        await reads.execute("analyze", timeout=60)
+        await reads.execute("reset all")
         await look("analyzed")
     finally:
         for pool in (*pools.values(), reads):
@@ -204,6 +247,22 @@ def test_writes_reach_what_they_need_by_index(crowd: Crowd, situation: str) -> N
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_reads_reach_what_they_need_by_index(crowd: Crowd, situation: str) -> None:
     refuse(too_much(crowd.queries[situation], FEW))
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_promotion_reads_the_end_of_the_feed_and_not_the_house(crowd: Crowd, situation: str) -> None:
+    found = crowd.promotions[situation]
+    for name in ("first_fit, one booking is cancelled", "strict, eight bookings are cancelled"):
+        assert found[name]["seat_changes_pkey"][2] >= 100, "nobody was promoted"
+    refuse(too_much(found, PROMOTED))
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_a_place_in_the_queue_is_counted_among_those_who_wait(crowd: Crowd, situation: str) -> None:
+    """Not among those as well who were served before, of whom there are more with every hour."""
+    found = crowd.places[situation]
+    assert found["the last place"]["waiting_by_size"][2] >= WAITERS
+    refuse(too_much(found, WAITERS + FEW))
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)

@@ -6,18 +6,47 @@ returns integer language sql immutable as $$
   select greatest(least(p_capacity, p_seats) - p_booked - p_held, 0)
 $$;
 
--- Chooses p_count free seats: the shortest run of neighbours that is long enough, else the first in order. Where very
--- many are free it looks at the first few thousand only, as it is called for one waiter after the other.
-create or replace function choose_seats(p_event_id uuid, p_count integer) returns text[] language sql stable as $$
-  with free as (
-    select seat_no, ordinal, ordinal - row_number() over (order by ordinal) as run
-      from (select seat_no, ordinal from seats where event_id = p_event_id and status = 'available' limit 4000) s),
-  tightest as (
-    select run from free group by run having count(*) >= p_count order by count(*), min(ordinal) limit 1)
-  select array_agg(c.seat_no order by c.ordinal)
-    from (select f.seat_no, f.ordinal from free f
-           order by f.run is distinct from (select run from tightest), f.ordinal limit p_count) c
-$$;
+-- The free seats of an event in order, at most 4000 of them. Few free seats were freed last, so the end of the feed
+-- names them: where as many of those that it names are free as the counters say, these are all, and the house is not read.
+create or replace function find_free_seats(p_event_id uuid, out p_seat_nos text[], out p_ordinals integer[])
+language plpgsql stable as $$
+declare
+  v_free integer;
+  v_version bigint;
+begin
+  select e.seats_count - e.booked_count - e.held_count, e.version into v_free, v_version
+    from events e where e.event_id = p_event_id;
+  if v_free <= 256 then
+    select array_agg(s.seat_no order by s.ordinal), array_agg(s.ordinal order by s.ordinal) into p_seat_nos, p_ordinals
+      from (select distinct c.seat_no from seat_changes c
+             where c.event_id = p_event_id and c.version > v_version - greatest(8 * v_free, 128)
+               and c.to_status = 'available') c
+      -- Each by its key: joined, the whole house might be read to be compared with a few changes.
+      cross join lateral (
+        select x.seat_no, x.ordinal from seats x
+         where x.event_id = p_event_id and x.seat_no = c.seat_no and x.status = 'available' limit 1) s;
+    if cardinality(p_seat_nos) = v_free then
+      return;
+    end if;
+  end if;
+  select array_agg(s.seat_no order by s.ordinal), array_agg(s.ordinal order by s.ordinal) into p_seat_nos, p_ordinals
+    from (select seat_no, ordinal from seats where event_id = p_event_id and status = 'available' limit 4000) s;
+end $$;
+
+-- Chooses p_count of these free seats: the shortest run of neighbours that is long enough, else the first in order.
+create or replace function choose_seats(p_seat_nos text[], p_ordinals integer[], p_count integer)
+returns text[] language plpgsql immutable as $$
+begin
+  return (
+    with free as (
+      select seat_no, ordinal, ordinal - row_number() over (order by ordinal) as run
+        from unnest(p_seat_nos, p_ordinals) f (seat_no, ordinal)),
+    tightest as (
+      select run from free group by run having count(*) >= p_count order by count(*), min(ordinal) limit 1)
+    select array_agg(c.seat_no order by c.ordinal)
+      from (select f.seat_no, f.ordinal from free f
+             order by f.run is distinct from (select run from tightest), f.ordinal limit p_count) c);
+end $$;
 
 -- The entry that is served next when p_free seats are free; null when nobody is. Whoever's share is used up, and
 -- in a strict queue whoever asks for more than the event can ever have, is passed over without losing the place.
@@ -25,21 +54,12 @@ create or replace function next_waiter(
   p_event_id uuid, p_policy text, p_free integer, p_most integer, p_user_seats_max integer
 ) returns waitlist_entries language plpgsql stable as $$
 declare
+  v_wanted_max constant integer := case p_policy when 'strict' then p_most else p_free end;
   v_entry waitlist_entries;
 begin
-  if p_policy = 'strict' then
-    select w.* into v_entry from waitlist_entries w
-     where w.event_id = p_event_id and w.status = 'waiting' and w.requested_seats <= p_most
-       and user_seats(w.event_id, w.user_id) + w.requested_seats <= p_user_seats_max
-     order by w.ticket limit 1;
-    if v_entry.requested_seats > p_free then
-      return null;
-    end if;
-    return v_entry;
-  end if;
-  -- One probe of the index a size, not a walk past everyone who asked for too much.
+  -- One probe of the index a size, not a walk past everyone who asked for too much or was served before.
   select w.* into v_entry
-    from generate_series(1, least(p_free, p_user_seats_max)) g (size)
+    from generate_series(1, least(v_wanted_max, p_user_seats_max)) g (size)
     cross join lateral (
       -- A range of one size, in the order of size and ticket: only the index by size gives that order.
       select x.* from waitlist_entries x
@@ -48,6 +68,10 @@ begin
          and user_seats(x.event_id, x.user_id) + x.requested_seats <= p_user_seats_max
        order by x.requested_seats, x.ticket limit 1) w
    order by w.ticket limit 1;
+  -- The head of a strict queue waits until there is enough, and everybody behind waits with it.
+  if v_entry.requested_seats > p_free then
+    return null;
+  end if;
   return v_entry;
 end $$;
 
@@ -57,10 +81,13 @@ create or replace function seats_are_kept(
   p_event_id uuid, p_policy text, p_waiting integer, p_most integer, p_user_seats_max integer default null
 ) returns boolean language sql stable as $$
   select p_policy = 'strict' and p_waiting > 0 and exists (
-    select 1 from waitlist_entries w
-     where w.event_id = p_event_id and w.status = 'waiting' and w.requested_seats <= p_most
-       and (p_user_seats_max is null
-            or user_seats(w.event_id, w.user_id) + w.requested_seats <= p_user_seats_max))
+    -- In the order of the index by size, which has none of those who were served before.
+    select 1 from (
+      select w.event_id, w.user_id, w.requested_seats from waitlist_entries w
+       where w.event_id = p_event_id and w.status = 'waiting' and w.requested_seats > 0 and w.requested_seats <= p_most
+       order by w.requested_seats, w.ticket) w
+     where p_user_seats_max is null
+        or user_seats(w.event_id, w.user_id) + w.requested_seats <= p_user_seats_max)
 $$;
 
 -- Gives free seats to those who wait, in the order of their tickets: a booking, its mail, the entry promoted.
@@ -74,8 +101,11 @@ declare
   v_event events;
   v_entry waitlist_entries;
   v_free integer;
+  v_available integer;
   v_booking_id uuid;
   v_seat_nos text[];
+  v_free_seat_nos text[];
+  v_free_ordinals integer[];
   v_promoted integer := 0;
 begin
   for v_event in
@@ -85,12 +115,18 @@ begin
      order by e.event_id
   loop
     v_free := free_seats(v_event.seats_count, v_event.capacity, v_event.booked_count, v_event.held_count);
+    v_available := v_event.seats_count - v_event.booked_count - v_event.held_count;
+    v_free_seat_nos := null;
     while v_free > 0 and v_promoted < p_limit loop
       v_entry := next_waiter(v_event.event_id, v_event.waitlist_policy, v_free,
                              least(v_event.capacity, v_event.seats_count), p_user_seats_max);
       exit when v_entry.entry_id is null;
       v_booking_id := new_id(p_at);
-      v_seat_nos := choose_seats(v_event.event_id, v_entry.requested_seats);
+      -- Nobody else moves these seats, so they are found once; unless there are more than are looked at in one go.
+      if cardinality(v_free_seat_nos) is distinct from v_available then
+        select f.p_seat_nos, f.p_ordinals into v_free_seat_nos, v_free_ordinals from find_free_seats(v_event.event_id) f;
+      end if;
+      v_seat_nos := choose_seats(v_free_seat_nos, v_free_ordinals, v_entry.requested_seats);
       update waitlist_entries set status = 'promoted', updated_at = p_at
        where entry_id = v_entry.entry_id and event_id = v_event.event_id and status = 'waiting';
       update events set waiting_count = waiting_count - 1 where event_id = v_event.event_id;
@@ -103,6 +139,10 @@ begin
                          null, array_fill(v_booking_id, array[cardinality(v_seat_nos)]), p_at, null);
       insert into mails (booking_id, event_id, kind, next_attempt_at, created_at)
       values (v_booking_id, v_event.event_id, 'waitlist_promoted', p_at, p_at);
+      select array_agg(f.seat_no order by f.ordinal), array_agg(f.ordinal order by f.ordinal)
+        into v_free_seat_nos, v_free_ordinals
+        from unnest(v_free_seat_nos, v_free_ordinals) f (seat_no, ordinal) where f.seat_no <> all (v_seat_nos);
+      v_available := v_available - v_entry.requested_seats;
       v_free := v_free - v_entry.requested_seats;
       v_promoted := v_promoted + 1;
     end loop;
@@ -172,10 +212,11 @@ begin
       left join waitlist_entries w on w.entry_id = p_entry_ids[o.n] and w.event_id = p_event_ids[o.n];
 end $$;
 
--- The live place of a waiting ticket: 1 is next.
+-- The live place of a waiting ticket: 1 is next. Compared so that the index by ticket, which also has everyone who was
+-- served before, does not fit: those who wait are counted in the index by size.
 create or replace function queue_position(p_event_id uuid, p_ticket bigint) returns bigint language sql stable as $$
   select count(*) from waitlist_entries
-   where event_id = p_event_id and status = 'waiting' and ticket <= p_ticket
+   where event_id = p_event_id and status = 'waiting' and requested_seats > 0 and ticket + 0 <= p_ticket
 $$;
 
 -- Leaves the queue; false when the user does not wait there. Locks the event. Behind a strict head others may now fit.
