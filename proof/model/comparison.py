@@ -211,7 +211,7 @@ class Comparison:
 
     def forget_everything(self) -> None:
         """An empty house for the next example; users stay, so that nobody's password is hashed again."""
-        self.execute("truncate events, bookings, seat_changes, mails cascade")
+        self.execute("truncate events, bookings, seat_changes, mails, sales_pending, sales_spans, sales_days cascade")
 
 
 _ALL_LAWS: Final = "\nunion all\n".join(

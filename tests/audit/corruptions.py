@@ -387,16 +387,8 @@ CORRUPTIONS = [
         f"update sales_spans set bookings = bookings + 1 where span_days = 64 and event_id = '{SHOW}'",
         "sales_are_counted",
     ),
-    _one(
-        "a day has forgotten its sales",
-        "delete from sales_days",
-        "sales_are_counted",
-    ),
-    _one(
-        "a sale was never pending",
-        f"delete from sales_pending where event_id = '{QUEUE}'",
-        "sales_are_counted",
-    ),
+    _one("a day has forgotten its sales", "delete from sales_days", "sales_are_counted"),
+    _one("a sale was never pending", f"delete from sales_pending where event_id = '{QUEUE}'", "sales_are_counted"),
     _one(
         "sales are counted of an event that sold nothing",
         f"insert into sales_spans select 8, first_day, '{GONE}', 1, 1, 0 from sales_spans where span_days = 8 limit 1",
