@@ -24,9 +24,9 @@ DEBIAN_15 = Path("/usr/lib/postgresql/15/bin")
 SHARED_ARENA = Path(__file__).parents[2] / "shared" / "data" / "riethsporthalle-erfurt.json"
 
 
-# Long shows of the whole product, whose every statement other tests run with each version; with EVERY_VERSION set these
-# run with each as well.
-_WITH_ONE_VERSION = ("tests/demo/", "tests/proof/")
+# Tests of the whole product from outside, whose functions other tests run with each version and whose statements are
+# prepared by each (tests/database/test_queries.py); with EVERY_VERSION set these run with each as well.
+_WITH_ONE_VERSION = ("tests/api/", "tests/demo/", "tests/proof/")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
