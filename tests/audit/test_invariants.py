@@ -64,7 +64,8 @@ async def _exactly_the_right_laws_notice(store: AuditStore, corruption: Corrupti
 async def _reconcilers_report_and_plan(store: AuditStore, corruption: Corruption) -> None:
     gauges: list[dict[str, int]] = [{}, {}]
     duties = [
-        Reconciler(store, user_seats_max=house.SHARE, set_invariant_violations=gauge.__setitem__) for gauge in gauges
+        Reconciler(store, user_seats_max=house.SHARE, set_invariant_violations=gauge.__setitem__, is_busy=lambda: False)
+        for gauge in gauges
     ]
     assert await asyncio.gather(*(duty.run_once() for duty in duties)) == [0, 0]
     for gauge in gauges:
