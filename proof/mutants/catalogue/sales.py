@@ -53,7 +53,7 @@ SALES = (
         "A report knows nothing of what was sold in the last seconds.",
         _READ,
         "          select event_id, bookings, seats from sales_pending where day between $1 and $2\n",
-        "          select event_id, bookings, seats from sales_pending where false\n",
+        "          select event_id, bookings, seats from sales_pending where day between $1 and $2 and false\n",
         _ANY_HISTORY,
     ),
     defect(
