@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overbookr.analytics.model import TimeRange
@@ -23,6 +23,7 @@ INSTANTS = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(DAYS, st.integers(-1, 400))
 def test_spans_are_the_days_each_once_and_start_at_their_multiples(first: date, more: int) -> None:
     last = first + timedelta(days=more)
@@ -32,11 +33,13 @@ def test_spans_are_the_days_each_once_and_start_at_their_multiples(first: date, 
     assert all((start - date(1970, 1, 1)).days % length == 0 for length, start in spans)
 
 
+@settings(deadline=None)
 @given(DAYS)
 def test_a_year_is_few_spans(first: date) -> None:
     assert len(spans_of(first, first + timedelta(days=366))) <= 14 + 14 + 5
 
 
+@settings(deadline=None)
 @given(INSTANTS, INSTANTS, INSTANTS, st.lists(INSTANTS, min_size=1))
 def test_pieces_have_what_the_range_has(one: datetime, other: datetime, now: datetime, made: list[datetime]) -> None:
     """Whatever the clock says: it only decides which part of the last day is read, not what comes out."""
@@ -48,6 +51,7 @@ def test_pieces_have_what_the_range_has(one: datetime, other: datetime, now: dat
         assert times == int(start <= at <= end), (at, pieces)
 
 
+@settings(deadline=None)
 @given(INSTANTS, INSTANTS, st.lists(INSTANTS, min_size=1))
 def test_a_range_without_an_end_has_all_of_today(one: datetime, other: datetime, made: list[datetime]) -> None:
     start, now = sorted((one, other))
