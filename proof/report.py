@@ -42,7 +42,7 @@ the latest full run of each part, which lie in `proof/results/full/`; `make prov
 
 
 def main() -> int:
-    results = _read()
+    results = read_results()
     if not results:
         print(f"there are no results in {RESULTS / 'full'}: run make prove SIZE=full", file=sys.stderr)
         return 1
@@ -53,7 +53,7 @@ def main() -> int:
     return 0
 
 
-def _read() -> dict[str, dict[str, Any]]:
+def read_results() -> dict[str, dict[str, Any]]:
     """The results of the full runs, by part, in the order of the parts."""
     paths = ((part, RESULTS / "full" / f"{part}.json") for part in PARTS)
     return {part: json.loads(path.read_text()) for part, path in paths if path.exists()}
