@@ -5,7 +5,10 @@ set -u
 missing=()
 command -v wrk >/dev/null || missing+=(wrk)
 [ -x /usr/lib/postgresql/15/bin/postgres ] || missing+=(postgresql-15)
+# The tools bring the server's program without starting a server.
+command -v redis-server valkey-server redis-check-rdb >/dev/null || missing+=(redis-tools)
 compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null || missing+=(libfaketime)
+command -v chromium >/dev/null || missing+=(chromium)
 [ ${#missing[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
   echo "Not installed (needs root and apt): ${missing[*]}; tests that need them are skipped." >&2

@@ -18,6 +18,7 @@ NO = "no"
 OTHER = "with another request"
 LATER = "later"
 SOON = "yes, after `Retry-After`"
+SOON_AGAIN = "yes"
 LOG_IN = "after logging in"
 
 
@@ -54,9 +55,10 @@ MEANINGS = {
     "waitlist_entry_not_found": Meaning("The user does not wait for this event (any more).", NO),
     "user_not_found": Meaning("The account is gone.", NO),
     "chart_not_found": Meaning("The event has seats by label only, so there is nothing to draw.", NO),
-    "ticket_not_found": Meaning("Reserved; this version never sends it.", NO),
+    "ticket_not_found": Meaning("The booking is cancelled, so there is no ticket for it.", NO),
     "method_not_allowed": Meaning("`Allow` lists the methods of this path.", NO),
     "not_acceptable": Meaning("The `Accept` header leaves no form in which to answer.", NO),
+    "request_timeout": Meaning("The body stopped halfway or came too slowly; the connection is closed.", SOON_AGAIN),
     "email_taken": Meaning("Somebody has registered with this e-mail.", OTHER),
     "event_in_use": Meaning("An event with live holds, bookings or waiters cannot be deleted.", LATER),
     "capacity_in_use": Meaning("More seats are held and booked than the new capacity allows.", OTHER),
@@ -80,7 +82,9 @@ MEANINGS = {
     "payload_too_large": Meaning("The body is larger than this route takes.", NO),
     "unsupported_media_type": Meaning("The body's `Content-Type` is not JSON.", NO),
     "idempotency_key_reused": Meaning("The key belongs to an earlier request with another body.", "with a new key"),
-    "rate_limited": Meaning("Too many logins, failures or registrations from here.", SOON),
+    "rate_limited": Meaning(
+        "More requests than one user or address may send, or too many failed logins; nothing was begun.", SOON
+    ),
     "internal_error": Meaning("A defect. The log has it under the request id in `instance`.", NO),
     "busy": Meaning("A bounded queue is full or the database did not answer in time; nothing was begun.", SOON),
     "outcome_unknown": Meaning(

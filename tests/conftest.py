@@ -26,15 +26,21 @@ SHARED_ARENA = Path(__file__).parents[2] / "shared" / "data" / "riethsporthalle-
 
 # Tests of the whole product from outside, whose functions other tests run with each version and whose statements are
 # prepared by each (tests/database/test_queries.py); with EVERY_VERSION set these run with each as well.
-_WITH_ONE_VERSION = ("tests/api/", "tests/demo/", "tests/proof/")
+_WITH_ONE_VERSION = ("tests/api/", "tests/bench/test_pages.py", "tests/demo/", "tests/proof/", "tests/ui/")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if os.environ.get("EVERY_VERSION"):
-        return
-    twice = [item for item in items if "[postgresql-15" in item.nodeid and item.nodeid.startswith(_WITH_ONE_VERSION)]
-    items[:] = [item for item in items if item not in twice]
-    config.hook.pytest_deselected(items=twice)
+    if not os.environ.get("EVERY_VERSION"):
+        twice = {
+            item for item in items if "[postgresql-15" in item.nodeid and item.nodeid.startswith(_WITH_ONE_VERSION)
+        }
+        items[:] = [item for item in items if item not in twice]
+        config.hook.pytest_deselected(items=list(twice))
+    for item in items:
+        # Where several processes share the tests, a file's tests with one version go to one of them, and in the order
+        # of the versions: each process starts each server once, and what a file's tests share is made once.
+        version = "15" if "[postgresql-15" in item.nodeid else "18"
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.name}-{version}"))
 
 
 @pytest.fixture(scope="session")

@@ -119,8 +119,8 @@ def create_admin(
     password: Annotated[str | None, Parameter(help="Made and printed once when not given.")] = None,
 ) -> None:
     """Make an administrator, or make a known user one and set the password."""
-    from overbookr.main import open_users
     from overbookr.serving import database, prepare_database
+    from overbookr.stores import open_users
     from overbookr.users.model import AccountInvalid
 
     settings = load_settings()
@@ -145,10 +145,10 @@ def import_plan(event: str, file: Path) -> None:
     """Put a seating plan (pretix's JSON format) in place of an event's seats."""
     from uuid import UUID
 
-    from overbookr.main import open_seats
     from overbookr.seats.model import SeatsRefused
     from overbookr.seats.plan import PlanRefused, parse_plan
     from overbookr.serving import database, prepare_database
+    from overbookr.stores import open_seats
 
     settings = load_settings()
     try:
@@ -186,8 +186,8 @@ def reconcile(
 ) -> None:
     """Compare counters and states with the truth. Changes nothing unless --fix is given. Exits 1 when they differ."""
     from overbookr.audit.console import print_plan, print_report
-    from overbookr.main import open_audit
     from overbookr.serving import database, require_schema
+    from overbookr.stores import open_audit
 
     settings = load_settings()
 

@@ -15,6 +15,8 @@ RETRIES_MAX = 3
 
 # The read path.
 READ_WAIT_SECONDS_MAX = 2.0
+EVENT_PAGE_AGE_SECONDS_MAX = 0.1  # how long a page of the event list is served after its reading began
+EVENT_PAGES_KEPT_MAX = 64
 LOOKS_PER_BATCH_MAX = 4096
 LOOKS_WAITING_MAX = 16_384
 MAP_AGE_SECONDS_MAX = 0.1  # how long a map that was found true is served without another look
@@ -53,11 +55,30 @@ REFUSAL_PAUSE_SECONDS = 2.0
 REFUSALS_PAUSED_MAX = 4096
 RETRY_AFTER_SECONDS_MAX = 3
 
+# Limits by user and address: their keys in the memory of a process, and the storage that processes may share.
+RATE_LIMIT_KEYS_MAX = 200_000  # of each kind; a newer one then drives out what was counted for the older ones
+RATE_LIMIT_CONNECTIONS_MAX = 16
+RATE_LIMIT_WAIT_SECONDS_MAX = 0.5  # for an answer of the storage, after which the request goes on without it
+RATE_LIMIT_REST_SECONDS = 2.0  # during which a storage that did not answer is asked nothing
+RATE_LIMIT_TELL_SECONDS = 60.0
+
+# What a client may cost that sends slowly, or does not read. How long it may take is a setting.
+BODY_BYTES_PER_SECOND_MIN = 256 * 1024  # for bodies that may be large
+BODY_PART_BYTES_MAX = 4 * 1024  # of a body that is not whole, which everybody may have in memory
+BODIES_ARRIVING_BYTES_MAX = 32 * 1024 * 1024  # of all bodies in a process that are not whole; more are refused
+DRAINS_MAX = 64  # refused bodies that a process reads to their end at once, so that their clients see the answer
+HEADERS_BYTES_MAX = 64 * 1024
+CONNECTIONS_MAX = 20_000  # of a process, where the limit of open files is far enough
+FILES_RESERVED = 256  # that connections of clients may not take
+
 # Background duties.
 SETTLE_EVENTS_PER_ROUND_MAX = 200
 SETTLE_PERIOD_SECONDS = 1.0
 FOLD_ROWS_PER_ROUND_MAX = 10_000
 FOLD_PERIOD_SECONDS = 5.0
+
+# What one look at the sales of an event may read of its feed, some ten milliseconds of work.
+SALES_CHANGES_PER_LOOK_MAX = 20_000
 
 POOL_LOOK_SECONDS = 1.0
 
@@ -65,5 +86,6 @@ STOP_SECONDS_MAX = 15.0
 
 assert LANE_WAIT_SECONDS_MAX < STOP_SECONDS_MAX, "a queued command is answered before a stopping process ends"
 assert IN_FLIGHT_FLOOR < IN_FLIGHT_MAX <= LANE_QUEUE_COMMANDS_MAX, "whoever was let in finds room in a lane"
+assert RATE_LIMIT_WAIT_SECONDS_MAX < RATE_LIMIT_REST_SECONDS, "most requests do not wait for an absent storage"
 assert IN_FLIGHT_TARGET_SECONDS < LANE_WAIT_SECONDS_MAX
 assert BATCH_COMMANDS_MAX <= LANE_QUEUE_COMMANDS_MAX

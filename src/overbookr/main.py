@@ -14,34 +14,40 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.types import ControllerRouterHandler
+from litestar.types import ControllerRouterHandler, ExceptionHandlersMap
 
 from overbookr import __version__, limits
 from overbookr.analytics.duties import SalesFolder
 from overbookr.analytics.routes import routes as analytics_routes
 from overbookr.analytics.store import AnalyticsStore
 from overbookr.audit.duties import Reconciler
+from overbookr.audit.routes import routes as audit_routes
 from overbookr.audit.store import AuditStore
 from overbookr.batching import MicroBatcher
 from overbookr.bookings.routes import routes as booking_routes
 from overbookr.bookings.store import BookingStore
-from overbookr.database.pool import Pool, open_pool
+from overbookr.database.pool import Pool
 from overbookr.duty import DutyRunner
+from overbookr.events.pages import EventPages
 from overbookr.events.routes import routes as event_routes
 from overbookr.events.store import EventStore
 from overbookr.holds.routes import routes as hold_routes
 from overbookr.holds.store import HoldStore
+from overbookr.http.addresses import ClientAddresses, networks_of
 from overbookr.http.admission import Admission, Kind
+from overbookr.http.allowances import OF_ADDRESS, AllowanceMiddleware, Allowances
 from overbookr.http.auth import PrincipalMiddleware, TokenVerifier, check_policies
 from overbookr.http.body import StrictRequest
 from overbookr.http.failures import EXCEPTION_HANDLERS, AnyRequest, answer_overload
-from overbookr.http.front import Front
+from overbookr.http.front import Front, Ready
+from overbookr.http.joint_counts import JointCounts
 from overbookr.http.options import options_of
 from overbookr.http.problem import problem
 from overbookr.http.rate_limits import RateLimits
 from overbookr.mail.delivery import post_of, sender_of
 from overbookr.mail.duties import MailDelivery
 from overbookr.mail.render import MailComposer
+from overbookr.mail.routes import routes as ticket_routes
 from overbookr.mail.store import MailStore
 from overbookr.mail.ticket import derive_ticket_key
 from overbookr.maps.boards import Boards
@@ -56,12 +62,14 @@ from overbookr.processes import (
     SUPERVISOR_VARIABLE,
     collect_garbage_rarely,
     drain_before_stopping,
+    end_unread_connections,
     end_with_parent,
     tell_started,
 )
 from overbookr.seats.routes import routes as seat_routes
 from overbookr.seats.store import SeatStore
 from overbookr.settings import Settings, load_settings
+from overbookr.stores import make_users, open_pools
 from overbookr.telemetry import (
     configure_logging,
     count_duty_work,
@@ -75,10 +83,10 @@ from overbookr.telemetry import (
 )
 from overbookr.ui.routes import routes as ui_routes
 from overbookr.users.duties import ForgetExpiredTokens
-from overbookr.users.passwords import Passwords
+from overbookr.users.page_sessions import routes as page_session_routes
 from overbookr.users.routes import routes as user_routes
 from overbookr.users.store import UserStore
-from overbookr.users.tokens import TokenIssuer, load_secret
+from overbookr.users.tokens import load_secret
 from overbookr.waitlist.routes import routes as waitlist_routes
 from overbookr.waitlist.store import WaitlistStore
 from overbookr.writes.duties import EventSettler
@@ -93,6 +101,7 @@ FUNCTION_SOURCES = [
 
 _HANDLERS: Sequence[HTTPRouteHandler] = [
     *user_routes,
+    *page_session_routes,
     *event_routes,
     *seat_routes,
     *map_routes,
@@ -100,6 +109,8 @@ _HANDLERS: Sequence[HTTPRouteHandler] = [
     *booking_routes,
     *waitlist_routes,
     *analytics_routes,
+    *audit_routes,
+    *ticket_routes,
     *operations_routes,
     *ui_routes,
 ]
@@ -118,6 +129,17 @@ OPENAPI = OpenAPIConfig(
 )
 
 
+def _answer_unknown_outcome(request: AnyRequest, error: Exception) -> Response[Any]:
+    return problem("outcome_unknown", "The connection to the database was lost; repeat the request with the same key.")
+
+
+_EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    **EXCEPTION_HANDLERS,
+    LaneBusy: answer_overload,
+    OutcomeUnknown: _answer_unknown_outcome,
+}
+
+
 def application() -> Front:
     """The ASGI application of one API process; granian calls this in each of them."""
     # A supervisor that was killed cannot stop its workers, and they would go on answering beside its successor's.
@@ -131,10 +153,10 @@ def build_application(settings: Settings, dsn: str) -> Front:
     """The application on a database that is migrated already. Raises SecretRefused, PolicyMissing."""
     secret = load_secret(settings)
     standings: list[MicroBatcher[UUID, tuple[int, str] | None]] = []
-
     writers: list[Writer] = []
     fronts: list[Front] = []
-    ready = ReadyMaps()
+    ready, pages = ReadyMaps(), EventPages()
+    addresses, joint = ClientAddresses(networks_of(settings.trusted_proxies)), _joint_counts(settings)
 
     def observe_writes(size: int) -> None:
         observe_batch("writes", size)
@@ -151,8 +173,9 @@ def build_application(settings: Settings, dsn: str) -> Front:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            reads, writes = await _open_pools(stack, dsn, settings, "api", settings.lanes)
-            users = _users(stack, reads, settings, secret)
+            reads, writes = await open_pools(stack, dsn, settings, "api", settings.lanes)
+            stack.push_async_callback(_close, joint)
+            users = make_users(stack, reads, settings, secret)
             standings[:] = [_standing_reader(users)]
             boards = Boards(MapStore(reads), observe=lambda size: observe_batch("maps", size))
             writer = Writer(
@@ -164,12 +187,13 @@ def build_application(settings: Settings, dsn: str) -> Front:
                 changed=boards.doubt,
             )
             writers[:] = [writer]
-            _fill_state(app, settings, reads, writes, users, writer, boards)
+            _fill_state(app, settings, reads, writes, users, writer, boards, pages)
+            app.state.ticket_key = derive_ticket_key(secret)
             for part in (writer, standings[0], boards, app.state.streams):
                 part.start()
                 stack.push_async_callback(part.stop)
             ready.boards = boards
-            stack.push_async_callback(_stop, asyncio.create_task(_watch_pools(reads, writes)))
+            _watch(stack, settings, reads, writes)
             drain_before_stopping(settings.drain_seconds, begin_drain)
             collect_garbage_rarely()
             tell_started()
@@ -181,19 +205,19 @@ def build_application(settings: Settings, dsn: str) -> Front:
         route_handlers=ROUTES,
         lifespan=[lifespan],
         request_class=StrictRequest,
-        middleware=[DefineMiddleware(PrincipalMiddleware, verifier=TokenVerifier(secret), read_standing=read_standing)],
-        exception_handlers={
-            **EXCEPTION_HANDLERS,
-            LaneBusy: answer_overload,
-            OutcomeUnknown: _answer_unknown_outcome,
-        },
+        middleware=[
+            DefineMiddleware(PrincipalMiddleware, verifier=TokenVerifier(secret), read_standing=read_standing),
+            *_allowance_middleware(settings, addresses, joint),
+        ],
+        exception_handlers=_EXCEPTION_HANDLERS,
         openapi_config=OPENAPI,
         # The front bounds bodies, seating plans wider than the rest.
         request_max_body_size=None,
         logging_config=None,
     )
     check_policies(app)
-    fronts.append(_front(app, settings, ready))
+    app.state.update({"client_addresses": addresses, "rate_limits": _rate_limits(settings, joint)})
+    fronts.append(_front(app, settings, lambda scope: ready(scope) or pages.ready(scope)))
     return fronts[0]
 
 
@@ -201,7 +225,7 @@ async def run_duties(dsn: str, settings: Settings, stop: asyncio.Event) -> None:
     """Run the background duties until `stop` is set; each finishes the piece it is at."""
     secret = load_secret(settings)
     async with AsyncExitStack() as stack:
-        reads, writes = await _open_pools(stack, dsn, settings, "duties", 0)
+        reads, writes = await open_pools(stack, dsn, settings, "duties", 0)
         user_seats_max = settings.user_max_seats_per_event
         composer = MailComposer(
             base_url=settings.base_url, mail_from=sender_of(settings), ticket_key=derive_ticket_key(secret)
@@ -216,7 +240,7 @@ async def run_duties(dsn: str, settings: Settings, stop: asyncio.Event) -> None:
                     user_seats_max=user_seats_max,
                     set_invariant_violations=set_invariant_violations,
                 ),
-                ForgetExpiredTokens(_users(stack, reads, settings, secret)),
+                ForgetExpiredTokens(make_users(stack, reads, settings, secret)),
             ],
             report=count_duty_work,
         )
@@ -225,50 +249,55 @@ async def run_duties(dsn: str, settings: Settings, stop: asyncio.Event) -> None:
         await runner.stop()
 
 
-@asynccontextmanager
-async def open_users(dsn: str, settings: Settings) -> AsyncIterator[UserStore]:
-    """The users' store for a command of the command line."""
-    async with AsyncExitStack() as stack:
-        reads, _ = await _open_pools(stack, dsn, settings, "command", 0)
-        yield _users(stack, reads, settings, load_secret(settings))
-
-
-@asynccontextmanager
-async def open_seats(dsn: str, settings: Settings) -> AsyncIterator[SeatStore]:
-    """The seats' store for a command of the command line."""
-    async with AsyncExitStack() as stack:
-        _, writes = await _open_pools(stack, dsn, settings, "command", 0)
-        yield SeatStore(writes, user_seats_max=settings.user_max_seats_per_event)
-
-
-@asynccontextmanager
-async def open_events(dsn: str, settings: Settings) -> AsyncIterator[EventStore]:
-    """The events' store for a command of the command line."""
-    async with AsyncExitStack() as stack:
-        reads, writes = await _open_pools(stack, dsn, settings, "command", 0)
-        yield EventStore(reads, writes, user_seats_max=settings.user_max_seats_per_event)
-
-
-@asynccontextmanager
-async def open_audit(dsn: str, settings: Settings) -> AsyncIterator[AuditStore]:
-    """The audit's store for a command of the command line."""
-    async with AsyncExitStack() as stack:
-        reads, _ = await _open_pools(stack, dsn, settings, "command", 0)
-        yield AuditStore(reads)
-
-
-def _front(app: Litestar, settings: Settings, ready: ReadyMaps) -> Front:
+def _front(app: Litestar, settings: Settings, ready: Ready) -> Front:
     return Front(
         app,
         cors_origins=settings.cors_origin_list,
-        transport_security=settings.base_url.startswith("https://"),
+        transport_security=settings.is_secure,
         admission=Admission(report=_report_refused),
         ready=ready,
+        idle_seconds=settings.idle_seconds,
     )
 
 
+def _joint_counts(settings: Settings) -> JointCounts | None:
+    storage = settings.rate_limit_storage
+    return None if storage is None or settings.rate_limit == "off" else JointCounts(storage.get_secret_value())
+
+
+def _rate_limits(settings: Settings, joint: JointCounts | None) -> RateLimits:
+    return RateLimits(enabled=settings.rate_limit == "on", shared=joint)
+
+
+async def _close(joint: JointCounts | None) -> None:
+    if joint is not None:
+        await joint.close()
+
+
+def _allowance_middleware(
+    settings: Settings, addresses: ClientAddresses, shared: JointCounts | None
+) -> list[DefineMiddleware]:
+    if settings.rate_limit == "off":
+        return []
+    per_minute = {
+        "reads": settings.reads_per_minute,
+        "holds": settings.holds_per_minute,
+        "bookings": settings.bookings_per_minute,
+        "waitlist joins": settings.waitlist_joins_per_minute,
+        OF_ADDRESS: settings.address_reads_per_minute,
+    }
+    return [DefineMiddleware(AllowanceMiddleware, allowances=Allowances(per_minute, shared), addresses=addresses)]
+
+
 def _fill_state(
-    app: Litestar, settings: Settings, reads: Pool, writes: Pool, users: UserStore, writer: Writer, boards: Boards
+    app: Litestar,
+    settings: Settings,
+    reads: Pool,
+    writes: Pool,
+    users: UserStore,
+    writer: Writer,
+    boards: Boards,
+    pages: EventPages,
 ) -> None:
     """What the routes find in the application's state."""
     user_seats_max = settings.user_max_seats_per_event
@@ -277,26 +306,20 @@ def _fill_state(
     state.maps = boards
     state.streams = Streams(boards, report=set_viewers)
     state.users = users
+    state.event_pages = pages
     state.events = EventStore(reads, writes, user_seats_max=user_seats_max)
     state.seats = SeatStore(writes, user_seats_max=user_seats_max)
     state.holds = HoldStore(reads)
     state.bookings = BookingStore(reads)
     state.waitlist = WaitlistStore(reads, writes, user_seats_max=user_seats_max)
     state.analytics = AnalyticsStore(reads)
+    state.audits = AuditStore(reads)
     state.readiness = Readiness(reads, FUNCTION_SOURCES)
-    state.rate_limits = RateLimits(enabled=settings.rate_limit == "on")
     state.open_roles = settings.open_roles == "on"
+    state.refresh_ttl_seconds = settings.refresh_ttl_seconds
+    state.is_secure = settings.is_secure
     state.hold_max_seats = settings.hold_max_seats
     state.user_seats_max = user_seats_max
-
-
-def _users(stack: AsyncExitStack, reads: Pool, settings: Settings, secret: bytes) -> UserStore:
-    passwords = Passwords()
-    stack.callback(passwords.close)
-    issuer = TokenIssuer(
-        secret, access_ttl_seconds=settings.access_ttl_seconds, refresh_ttl_seconds=settings.refresh_ttl_seconds
-    )
-    return UserStore(reads, passwords, issuer)
 
 
 def _standing_reader(users: UserStore) -> MicroBatcher[UUID, tuple[int, str] | None]:
@@ -316,6 +339,12 @@ def _report_refused(refused: list[int]) -> None:
             count_refused(kind.name.lower(), refused[kind])
 
 
+def _watch(stack: AsyncExitStack, settings: Settings, reads: Pool, writes: Pool) -> None:
+    """What a process does beside answering, until the stack is closed."""
+    for work in (_watch_pools(reads, writes), end_unread_connections(settings.port, settings.idle_seconds)):
+        stack.push_async_callback(_stop, asyncio.create_task(work))
+
+
 async def _watch_pools(reads: Pool, writes: Pool) -> None:
     """Keep the metric of connections in use up to date; a connection that never comes back shows there."""
     while True:
@@ -327,27 +356,3 @@ async def _watch_pools(reads: Pool, writes: Pool) -> None:
 async def _stop(task: "asyncio.Task[None]") -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-
-
-def _answer_unknown_outcome(request: AnyRequest, error: Exception) -> Response[Any]:
-    return problem("outcome_unknown", "The connection to the database was lost; repeat the request with the same key.")
-
-
-async def _open_pools(stack: AsyncExitStack, dsn: str, settings: Settings, role: str, lanes: int) -> tuple[Pool, Pool]:
-    """A pool for reads and one for writes, the latter with a connection for each lane and two for organisers."""
-    reads = await open_pool(
-        dsn,
-        size=settings.read_connections,
-        application_name=f"overbookr {role} reads",
-        statement_cache=settings.statement_cache,
-    )
-    stack.push_async_callback(reads.close)
-    writes = await open_pool(
-        dsn,
-        size=lanes + 2,
-        application_name=f"overbookr {role} writes",
-        statement_cache=settings.statement_cache,
-        write=True,
-    )
-    stack.push_async_callback(writes.close)
-    return reads, writes

@@ -4,7 +4,10 @@ import asyncio
 import ctypes
 import gc
 import os
+import resource
 import signal
+import socket
+import stat
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,6 +17,8 @@ SUPERVISOR_VARIABLE = "OVERBOOKR_SUPERVISOR"
 # Names the file by which an API process tells its supervisor that it came to work.
 STARTED_VARIABLE = "OVERBOOKR_STARTED"
 _PR_SET_PDEATHSIG = 1
+LISTENING_LOOK_SECONDS = 0.05
+UNLIMITED_FILES = 1_000_000
 
 
 def end_with_parent(parent: int | None = None) -> None:
@@ -60,6 +65,49 @@ def drain_before_stopping(seconds: float, begin: Callable[[], None]) -> None:
         loop.call_later(seconds, os.kill, os.getpid(), signal.SIGINT)
 
     loop.add_signal_handler(signal.SIGTERM, drain)
+
+
+def open_files_at_most() -> int:
+    """How many files and connections this process may have open, after raising the limit as far as it goes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return UNLIMITED_FILES if soft == resource.RLIM_INFINITY else soft
+
+
+async def end_unread_connections(port: int, seconds: float) -> None:
+    """Have the kernel end a connection of this process whose client has taken nothing for so long. Linux only.
+
+    The server writes an answer to the connection whole and waits without end for a client that does not read. What is
+    set on the listening socket counts for each connection accepted from it; the server makes that socket itself, a
+    moment after the application has started.
+    """
+    if sys.platform != "linux":
+        return
+    while True:
+        if listening := _listening_files(port):
+            break
+        await asyncio.sleep(LISTENING_LOOK_SECONDS)
+    for file in listening:
+        with socket.socket(fileno=os.dup(file)) as listener:
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+
+def _listening_files(port: int) -> list[int]:
+    found = []
+    for file in map(int, os.listdir("/proc/self/fd")):
+        # Files come and go while this looks.
+        with suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(file).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(file)) as candidate:
+                listens = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+                is_internet = candidate.family in (socket.AF_INET, socket.AF_INET6)
+                if listens and is_internet and candidate.getsockname()[1] == port:
+                    found.append(file)
+    return found
 
 
 def tell_started() -> None:

@@ -23,7 +23,7 @@ from overbookr.database.embedded import EmbeddedServer, ensure_running
 from overbookr.database.migrate import MigrationReport, migrate, pending
 from overbookr.database.pool import Pool, assert_durable, open_pool
 from overbookr.main import FUNCTION_SOURCES
-from overbookr.processes import STARTED_VARIABLE, SUPERVISOR_VARIABLE
+from overbookr.processes import STARTED_VARIABLE, SUPERVISOR_VARIABLE, open_files_at_most
 from overbookr.settings import Settings
 from overbookr.telemetry import configure_logging, prepare_metrics_directory
 from overbookr.users.tokens import load_secret
@@ -153,7 +153,8 @@ def _run_server(settings: Settings, started: Path) -> None:
 
 
 def _api_server(settings: Settings) -> Any:
-    from granian.constants import Interfaces, Loops
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -167,8 +168,15 @@ def _api_server(settings: Settings) -> Any:
         factory=True,
         websockets=False,
         backlog=4096,
-        # It counts connections, not requests; the application sheds load itself, by its bounded queues.
-        backpressure=20_000,
+        # It counts connections, not requests; the application sheds load itself, by its bounded queues. Those for whom
+        # there is no room wait to be accepted until others have ended.
+        backpressure=max(1, min(limits.CONNECTIONS_MAX, open_files_at_most() - limits.FILES_RESERVED)),
+        # Telling HTTP/2 apart takes a first byte, for which the server would wait without end.
+        http=HTTPModes.http1,
+        # This is also how long a connection may be idle. The buffer bounds the headers of a request.
+        http1_settings=HTTP1Settings(
+            header_read_timeout=settings.idle_seconds * 1000, max_buffer_size=limits.HEADERS_BYTES_MAX
+        ),
         log_level=LogLevels.debug if settings.log_level == "debug" else LogLevels.warning,
         respawn_failed_workers=True,
         respawn_interval=0.5,

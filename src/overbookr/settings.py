@@ -5,11 +5,15 @@ when ours are unset, so that its deployment files keep working.
 """
 
 import os
+from importlib.util import find_spec
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+STORAGE_SCHEMES: Final = ("redis://", "rediss://", "valkey://", "valkeys://", "unix://")
 
 
 def default_data_dir() -> Path:
@@ -42,6 +46,9 @@ class Settings(BaseSettings):
     drain_seconds: int = Field(
         0, ge=0, le=300, description="How long a process that was told to stop still serves while /readyz says 503."
     )
+    idle_seconds: int = Field(
+        20, ge=1, le=3600, description="How long a client may keep a connection waiting, sending or reading nothing."
+    )
     duties: Literal["on", "off"] = Field("on", description="Whether serve runs the background duties too.")
 
     jwt_secret: SecretStr | None = Field(
@@ -53,6 +60,16 @@ class Settings(BaseSettings):
     admin_password: SecretStr | None = None
     open_roles: Literal["on", "off"] = "off"
     rate_limit: Literal["on", "off"] = "on"
+    rate_limit_storage: SecretStr | None = Field(
+        None, description="redis:// or valkey://; unset: each process's memory."
+    )
+    # Of one user, for each kind; 0 is without end. Far more than a person does, and less than a program can.
+    reads_per_minute: int = Field(600, ge=0)
+    holds_per_minute: int = Field(120, ge=0)
+    bookings_per_minute: int = Field(60, ge=0)
+    waitlist_joins_per_minute: int = Field(60, ge=0)
+    address_reads_per_minute: int = Field(0, ge=0, description="Of those without a token, by address.")
+    trusted_proxies: str = Field("", description="Comma-separated addresses and networks; none by default.")
 
     hold_ttl_seconds: int = Field(300, ge=1, le=86_400)
     hold_max_seats: int = Field(10, ge=1, le=1000)
@@ -76,6 +93,23 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is no origin; name each one whole, as in https://tickets.example")
         return value
 
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _storage_is_usable(cls, value: SecretStr | None) -> SecretStr | None:
+        # Not the value itself, which may have a password in it.
+        if value is not None and not value.get_secret_value().startswith(STORAGE_SCHEMES):
+            raise ValueError(f"must start with one of {', '.join(STORAGE_SCHEMES)}")
+        if value is not None and find_spec("redis") is None:
+            raise ValueError("needs the package redis; install overbookr[redis]")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies_are_networks(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(part)
+        return value
+
     @property
     def cors_origin_list(self) -> list[str]:
         return [part.strip() for part in self.cors_origins.split(",") if part.strip()]
@@ -83,6 +117,11 @@ class Settings(BaseSettings):
     @property
     def base_url(self) -> str:
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether visitors come by TLS."""
+        return self.base_url.startswith("https://")
 
 
 def load_settings() -> Settings:

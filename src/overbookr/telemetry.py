@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -150,10 +151,10 @@ _REFUSED = Counter(
     ["kind"],
     registry=_REGISTRY,
 )
-_VIEWERS = Gauge(
-    "overbookr_stream_viewers",
-    "Clients that watch an event's seats.",
-    multiprocess_mode="livesum",
+_UNCOUNTED = Counter(
+    "overbookr_rate_limit_uncounted",
+    "Requests that the shared storage of the limits did not hear of: it failed, or rested after it had.",
+    ["reason"],
     registry=_REGISTRY,
 )
 _CONNECTIONS = Gauge(
@@ -204,9 +205,26 @@ def count_refused(kind: str, amount: int) -> None:
     _REFUSED.labels(kind).inc(amount)
 
 
+def count_uncounted(reason: str) -> None:
+    """Add a request that a limit's shared storage could not be asked about."""
+    _UNCOUNTED.labels(reason).inc()
+
+
+@cache
+def _viewers() -> Gauge:
+    """Made when it is first set: a metric without labels chooses where its number lives when it is made, and before the
+    directory is named that is where only its own process sees it."""
+    return Gauge(
+        "overbookr_stream_viewers",
+        "Clients that watch an event's seats.",
+        multiprocess_mode="livesum",
+        registry=_REGISTRY,
+    )
+
+
 def set_viewers(viewers: int) -> None:
     """Say how many clients watch a stream of this process; the metric is the sum over living processes."""
-    _VIEWERS.set(viewers)
+    _viewers().set(viewers)
 
 
 def set_connections_in_use(pool: str, connections: int) -> None:

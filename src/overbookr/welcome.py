@@ -8,9 +8,9 @@ from rich.console import Console
 
 from overbookr.events.model import CreateEvent
 from overbookr.ids import new_id
-from overbookr.main import open_events, open_seats, open_users
 from overbookr.seats.plan import PlanRefused, parse_plan
 from overbookr.settings import Settings
+from overbookr.stores import open_events, open_seats, open_users
 from overbookr.users.model import AccountInvalid
 
 WELCOME_EMAIL = "admin@localhost"

@@ -230,3 +230,20 @@ async def test_each_booking_and_cancel_owes_one_mail(world: World) -> None:
         await world.cancel(user, booking["id"])
     kinds = await world.pool.fetch("select kind from mails where booking_id = $1", uuid.UUID(booking["id"]))
     assert sorted(kind for (kind,) in kinds) == ["booking_cancelled", "booking_confirmed"]
+
+
+async def test_a_ticket_is_its_owners_and_ends_with_the_booking(world: World) -> None:
+    event_id = await world.event(1)
+    owner, other = await world.users(2)
+    booking_id = await world.booked(owner, event_id, "S1")
+    path = f"/bookings/{booking_id}/ticket"
+    ticket = await world.http.get(path, headers=owner.headers)
+    assert ticket.status_code == 200
+    assert ticket.headers["content-type"].startswith("image/svg+xml")
+    assert ticket.headers["cache-control"] == "no-store"
+    assert ticket.text.startswith("<svg")
+    assert (await world.http.get(path, headers=(await world.admin()).headers)).text == ticket.text
+    assert code_of(await world.http.get(path, headers=other.headers)) == (404, "booking_not_found")
+    assert code_of(await world.http.get(path)) == (401, "unauthorized")
+    await world.cancel(owner, booking_id)
+    assert code_of(await world.http.get(path, headers=owner.headers)) == (404, "ticket_not_found")

@@ -2,12 +2,14 @@
 
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
 from importlib import resources
 from typing import Any
 
 import httpx
 import pytest
 
+from overbookr.http.body_bounds import BODY_LIMIT
 from tests.api.answers import accepted
 from tests.house.world import World, code_of
 
@@ -45,6 +47,12 @@ def house_of(**rows: int) -> dict[str, Any]:
     }
 
 
+async def preview(world: World, body: bytes) -> httpx.Response:
+    admin = await world.admin()
+    headers = admin.headers | {"Content-Type": "application/json"}
+    return await world.http.post("/seating-plans/preview", content=body, headers=headers)
+
+
 async def put(world: World, event_id: str, plan: dict[str, Any] | bytes) -> httpx.Response:
     admin = await world.admin()
     body = plan if isinstance(plan, bytes) else json.dumps(plan).encode()
@@ -69,6 +77,25 @@ async def test_a_theatre_is_imported(world: World) -> None:
         assert seat["status"] == "available"
     assert (await world.get_event(event_id))["available"] == len(drawn)
     await world.assert_lawful()
+
+
+async def test_a_preview_is_the_chart_that_an_event_gets(world: World) -> None:
+    theatre = resources.files("overbookr.seats").joinpath("plans", "theatre.json").read_bytes()
+    event_id = await world.event()
+    accepted(await put(world, event_id, theatre), 201)
+    # Larger than other bodies may be, as a plan is.
+    assert len(theatre) > BODY_LIMIT
+    chart = accepted(await world.http.get(f"/events/{event_id}/chart"))
+    assert accepted(await preview(world, theatre)) == chart
+
+    async def in_parts() -> AsyncIterator[bytes]:
+        yield theatre[:100]
+        yield theatre[100:]
+
+    admin = await world.admin()
+    headers = admin.headers | {"Content-Type": "application/json"}
+    answer = await world.http.post("/seating-plans/preview", content=in_parts(), headers=headers)
+    assert accepted(answer) == chart
 
 
 async def test_an_arena_is_imported_and_sells(world: World, arena: bytes) -> None:
@@ -205,6 +232,8 @@ async def test_plans_that_are_none(world: World, body: bytes) -> None:
     for fault in refused.json()["errors"]:
         assert fault["message"]
         assert "path" in fault
+    # Whoever looks first is told the same.
+    assert (await preview(world, body)).json()["errors"] == refused.json()["errors"]
     assert await world.seat_statuses(event_id) == {"S1": "available"}
     assert (await world.get_event(event_id))["chart_version"] == 0
 

@@ -284,6 +284,8 @@ async def test_only_organisers_change_seats(world: World) -> None:
             assert code_of(answer) == expected
         answer = await world.http.put(f"/events/{event_id}/seating-plan", json={}, headers=headers)
         assert code_of(answer) == expected
+        answer = await world.http.post("/seating-plans/preview", json={}, headers=headers)
+        assert code_of(answer) == expected
     assert await world.seat_statuses(event_id) == {"S1": "available"}
 
 

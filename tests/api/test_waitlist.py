@@ -169,6 +169,8 @@ async def test_organisers_see_the_queue_by_pages(world: World) -> None:
         (number, number, str(user.id)) for number, user in enumerate(users, 1)
     ]
     assert {entry["event_id"] for entry in queue} == {event_id}
+    assert [entry["email"] for entry in queue] == [user.email for user in users]
+    assert all(entry["name"] for entry in queue)
     assert {entry["status"] for entry in queue} == {"waiting"}
     assert all(is_id(entry["id"]) and time_of(entry["created_at"]) for entry in queue)
     for query in ("limit=0", "offset=-1", "limit=x"):

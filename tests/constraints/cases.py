@@ -9,6 +9,7 @@ USER, OTHER_USER = UUID(int=0xA1), UUID(int=0xA2)
 HOLD, BOOKED_HOLD, SPARE_HOLD = (UUID(int=number) for number in (0xB1, 0xB2, 0xB3))
 BOOKING, PROMOTION, CANCELLED = (UUID(int=number) for number in (0xC1, 0xC2, 0xC3))
 ENTRY, PROMOTED_ENTRY = UUID(int=0xD1), UUID(int=0xD2)
+AUDIT = UUID(int=0xF1)
 NEW = UUID(int=0xFFFF)
 
 # One row, at least, of everything, put there past all functions: A1 is held, A2 and A3 are booked, A5 is blocked.
@@ -47,6 +48,8 @@ values ('{BOOKING}', '{EVENT}', 'booking_confirmed', now(), now());
 insert into sales_spans (span_days, first_day, event_id, bookings, cancelled, seats)
 values (8, '1970-01-09', '{EVENT}', 1, 0, 1), (1, '1970-01-10', '{OTHER_EVENT}', 1, 0, 1);
 insert into sales_days (day, bookings, cancelled, seats) values ('1970-01-10', 1, 0, 1);
+insert into audits (audit_id, first_at, last_at, times, seconds, population, counts, findings)
+values ('{AUDIT}', now(), now(), 1, 0.1, '{{}}', '{{}}', '{{}}');
 """
 
 KEYS = {
@@ -64,6 +67,7 @@ KEYS = {
     "sales_pending": "event_id",
     "sales_spans": "event_id",
     "sales_days": "day",
+    "audits": "audit_id",
 }
 
 
@@ -204,6 +208,9 @@ def _of_the_rest() -> Iterator[tuple[str, str]]:
     yield "span_has_a_known_length", copy("sales_spans", OTHER_EVENT, span_days=2)
     yield "span_starts_at_its_multiple", copy("sales_spans", EVENT, first_day="1970-01-10")
     yield "sales_days_pkey", copy("sales_days", "1970-01-10")
+    yield "audits_pkey", copy("audits", AUDIT)
+    yield "audits_follow_each_other", change("audits", AUDIT, "first_at = last_at + interval '1 s'")
+    yield "audits_follow_each_other", change("audits", AUDIT, "times = 0")
     yield "mails_pkey", copy("mails", BOOKING)
     yield "mail_kind_is_known", change("mails", BOOKING, "kind = 'newsletter'")
     yield "mail_ends_once", change("mails", BOOKING, "sent_at = now(), failed_at = now()")

@@ -5,19 +5,7 @@ import random
 import pytest
 
 from overbookr.demo.model import Operation
-from overbookr.demo.recorder import EXAMPLES_MAX, Recorder, percentile
-
-
-@pytest.mark.parametrize(
-    ("share", "value"), [(0.5, 50.0), (0.95, 95.0), (0.99, 99.0), (1.0, 100.0), (0.001, 1.0), (0.505, 51.0)]
-)
-def test_percentiles_are_by_nearest_rank(share: float, value: float) -> None:
-    assert percentile([float(number) for number in range(1, 101)], share) == value
-
-
-def test_percentiles_of_one_and_of_none() -> None:
-    assert percentile([3.0], 0.5) == percentile([3.0], 0.99) == 3.0
-    assert percentile([], 0.5) == 0.0
+from overbookr.demo.recorder import EXAMPLES_MAX, Recorder
 
 
 def test_figures_are_in_milliseconds_and_in_any_order_of_arrival() -> None:

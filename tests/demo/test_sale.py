@@ -25,8 +25,8 @@ from overbookr.demo.sale import SERVER_WAS_GONE, TIME_WAS_UP
 from overbookr.demo.scene import Scene
 from overbookr.demo.store import DemoStore
 from overbookr.demo.verdict import judge
-from overbookr.main import open_audit, open_users
 from overbookr.settings import Settings
+from overbookr.stores import open_audit, open_users
 from overbookr.users.store import UserStore
 from tests.demo.hall import plan_bytes
 from tests.house.serving import SECRET, Served, environment, free_port

@@ -89,6 +89,11 @@ def test_slow_answers_bring_the_limit_down_to_what_is_served_in_the_target() -> 
     _serve(admission, clock, 100, limits.IN_FLIGHT_TARGET_SECONDS / 2)
     assert admission.limit == 1000
     _serve(admission, clock, 100, limits.IN_FLIGHT_TARGET_SECONDS * 2)
+    assert admission.limit == 1000, "one stall is no crowd"
+    _serve(admission, clock, 100, limits.IN_FLIGHT_TARGET_SECONDS / 2)
+    _serve(admission, clock, 100, limits.IN_FLIGHT_TARGET_SECONDS * 2)
+    assert admission.limit == 1000, "nor are two with quick answers between them"
+    _serve(admission, clock, 100, limits.IN_FLIGHT_TARGET_SECONDS * 2)
     assert admission.limit == int(100 / limits.OVERLOAD_LOOK_SECONDS * limits.IN_FLIGHT_TARGET_SECONDS)
     for _ in range(200):
         assert admission.admit(Kind.BOOKING)
@@ -104,7 +109,8 @@ def test_slow_answers_bring_the_limit_down_to_what_is_served_in_the_target() -> 
 def test_the_limit_goes_when_nobody_is_refused_and_grows_while_answers_are_quick() -> None:
     clock = Clock()
     admission = Admission(clock=clock, floor=10, ceiling=1000)
-    _serve(admission, clock, 5, 60.0)
+    for _ in range(2):
+        _serve(admission, clock, 5, 60.0)
     taken = 0
     while admission.admit(Kind.HOLD):
         taken += 1
@@ -128,7 +134,8 @@ def test_probes_and_log_ins_say_nothing_about_speed() -> None:
     for _ in range(500):
         assert admission.admit(Kind.OPERATIONS)
         admission.leave(Kind.OPERATIONS, 200, 0.0)
-    _serve(admission, clock, 1, 60.0)
+    for _ in range(2):
+        _serve(admission, clock, 1, 60.0)
     assert admission.limit == 10
 
 
@@ -136,7 +143,8 @@ def test_probes_and_log_ins_say_nothing_about_speed() -> None:
 def test_answers_that_waited_for_nothing_say_nothing_about_speed(status: int) -> None:
     clock = Clock()
     admission = Admission(clock=clock, floor=10, ceiling=1000)
-    _serve(admission, clock, 50, 60.0, status=status)
+    for _ in range(3):
+        _serve(admission, clock, 50, 60.0, status=status)
     assert admission.limit == 1000
 
 

@@ -152,7 +152,7 @@ async def test_an_origin_on_the_list_may_read(client: httpx.AsyncClient) -> None
     assert "Origin" in answer.headers["vary"]
     exposed = set(answer.headers["access-control-expose-headers"].split(", "))
     assert exposed == {
-        "X-Request-Id", "X-Total-Count", "Link", "Location", "Idempotency-Replayed", "Retry-After", "ETag",
+        "Date", "X-Request-Id", "X-Total-Count", "Link", "Location", "Idempotency-Replayed", "Retry-After", "ETag",
     }  # fmt: skip
     refused = await client.get("/nothing", headers={"Origin": "https://tickets.example"})
     assert refused.headers["access-control-allow-origin"] == "https://tickets.example"

@@ -1,8 +1,10 @@
 """What logs leave out, and what metrics say, of one process and of several."""
 
+import inspect
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -167,6 +169,35 @@ for _ in range(2):
 print(telemetry.render_metrics()[0].decode())
 shutil.rmtree(directory)
 """
+
+
+EVERY_METRIC = """
+import inspect, os, shutil, sys
+from pathlib import Path
+from overbookr import telemetry
+directory = telemetry.prepare_metrics_directory(Path(sys.argv[1]), 8080)
+if os.fork() == 0:
+    for name, tell in inspect.getmembers(telemetry, inspect.isfunction):
+        if name.startswith(("count_", "observe_", "set_")):
+            tell(*("x" if value.annotation is str else 1 for value in inspect.signature(tell).parameters.values()))
+    os._exit(0)
+assert os.wait()[1] == 0
+print(telemetry.render_metrics()[0].decode())
+shutil.rmtree(directory)
+"""
+
+
+def test_no_metric_is_seen_by_its_own_process_only(tmp_path: Path) -> None:
+    """One without labels that is made at the import would be, and is not missed: it reads 0, or is not there."""
+    from overbookr import telemetry
+
+    environment = {name: value for name, value in os.environ.items() if name != "PROMETHEUS_MULTIPROC_DIR"}
+    command = [sys.executable, "-c", EVERY_METRIC, str(tmp_path)]
+    text = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=60).stdout
+    metrics = set(re.findall(r'"(overbookr_[a-z_]+)"', inspect.getsource(telemetry)))
+    counted = set(re.findall(r"^(overbookr_[a-z_]+?)(?:_total|_count)?(?:\{.*\})? 1\.0$", text, re.MULTILINE))
+    assert len(metrics) >= 9
+    assert metrics <= counted
 
 
 def test_workers_may_be_forked_after_the_import(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_ticket_mail_says_all_there_is_to_know(kind: MailKind) -> None:
         "Starts:   Saturday, 3 May 2031, 19:30 UTC",
         "Seats:    A1, A2, A10",
         f"Booking:  {mail.booking_id}",
-        f"https://tickets.example/#/bookings/{mail.booking_id}",
+        f"https://tickets.example/booking/{mail.booking_id}",
     ):
         assert line in text.splitlines()
     assert "cancel it until the event starts" in text

@@ -161,3 +161,16 @@ async def test_a_process_that_stops_ends_its_streams(database: str, tmp_path: Pa
             assert await asyncio.to_thread(served.process.wait, SOON_SECONDS) == 0
     finally:
         await asyncio.to_thread(served.stop)
+
+
+async def test_how_many_watch_is_a_metric(world: World) -> None:
+    """Summed over the processes, whichever of them is asked."""
+    event_id, labels = await a_house(world)
+    watchers = [Watcher(world, event_id, labels) for _ in range(6)]
+    async with watching(*watchers):
+        for watcher in watchers:
+            await watcher.until(await world.seat_statuses(event_id))
+        # Other tests' viewers may still be leaving.
+        async with asyncio.timeout(SOON_SECONDS):
+            while "\noverbookr_stream_viewers 6.0\n" not in (await world.http.get("/metrics")).text:
+                await asyncio.sleep(0.05)

@@ -60,6 +60,9 @@ insert into holds (hold_id, event_id, user_id, seat_nos, status, created_at, exp
 select gen_random_uuid(), '{BIG}', ('00000000-0000-4000-8000-' || lpad((n % 2000 + 1)::text, 12, '0'))::uuid,
        array['S' || (10000 + n % 10000)], 'expired', now() - interval '1 hour', now(), now()
   from generate_series(1, 40000) n;
+insert into users (user_id, name, email, password_hash)
+select ('00000000-0000-4000-8000-' || lpad(n::text, 12, '0'))::uuid, 'Buyer', 'u' || n || '@example.org', 'none'
+  from generate_series(1, 10000) n;
 insert into bookings (booking_id, event_id, user_id, hold_id, seat_nos, seats_count, idempotency_key, created_at,
                       updated_at)
 select ('00000000-0000-4000-9000-' || lpad(n::text, 12, '0'))::uuid, '{BIG}', h.user_id, h.hold_id, h.seat_nos, 1,

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +20,7 @@ ROOMS = {
 SHARED_ROOMS = {"database", "http"}
 SHARED_MODULES = {
     "__init__", "__main__", "batching", "cli", "duty", "ids", "limits", "main", "processes", "refusals", "serving",
-    "settings", "telemetry", "text", "welcome",
+    "settings", "stores", "telemetry", "text", "welcome",
 }  # fmt: skip
 
 # Names that say nothing about what is inside.
@@ -105,7 +106,8 @@ def test_sql_is_told_from_prose(text: str, is_sql: bool) -> None:
 
 def test_files_are_short() -> None:
     others = [path for room in ("tests", "scripts", "proof", "bench") for path in (ROOT / room).rglob("*.py")]
-    paths = [*sources(), *SOURCE.rglob("*.sql"), *others]
+    pages = [path for path in (ROOT / "web" / "src").rglob("*.*") if path.name != "schema.d.ts"]
+    paths = [*sources(), *SOURCE.rglob("*.sql"), *others, *pages, *(ROOT / "web" / "tests").rglob("*.ts")]
     lengths = {shown(path): len(path.read_text().splitlines()) for path in paths}
     assert {path: length for path, length in lengths.items() if length > LINES_OF_A_FILE_MAX} == {}
 
@@ -123,6 +125,7 @@ def test_functions_are_short() -> None:
 
 def test_names_say_what_is_inside() -> None:
     paths = [*sources(), *(path for room in ("tests", "proof", "bench") for path in (ROOT / room).rglob("*.py"))]
+    paths += [path for room in ("src", "tests") for path in (ROOT / "web" / room).rglob("*.ts*")]
     parts = {part for path in paths for part in path.relative_to(ROOT).with_suffix("").parts}
     assert {part for part in parts if EMPTY_NAMES.search(part)} == set()
 
@@ -184,10 +187,15 @@ def test_decisions_use_the_clock_that_is_read_after_the_lock() -> None:
 
 
 def test_nothing_of_the_package_is_left_out_of_the_wheel() -> None:
-    """The wheel is the folder as it is, but for what .gitignore names: none of ours may be named there."""
+    """The wheel is the folder as it is, but for what .gitignore names and the build does not make: none of ours may be
+    named there.
+    """
     ignored = pathspec.GitIgnoreSpec.from_lines((ROOT / ".gitignore").read_text().splitlines())
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    made = pathspec.GitIgnoreSpec.from_lines(wheel["artifacts"])
     files = [path for path in SOURCE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
-    assert {shown(path) for path in files if ignored.match_file(path.relative_to(ROOT))} == set()
+    left_out = {shown(path) for path in files if ignored.match_file(path.relative_to(ROOT))}
+    assert {path for path in left_out if not made.match_file(path)} == set()
     kinds = {path.suffix for path in files}
     assert {".sql", ".json", ".html", ".conf", ".jinja", ".py"} <= kinds
     assert (SOURCE / "py.typed").exists()

@@ -11,10 +11,12 @@ from litestar.middleware import DefineMiddleware
 
 from overbookr.batching import MicroBatcher
 from overbookr.database.pool import Pool, open_pool
+from overbookr.http.addresses import ClientAddresses
 from overbookr.http.auth import PrincipalMiddleware, TokenVerifier
 from overbookr.http.failures import EXCEPTION_HANDLERS
 from overbookr.http.front import Front
 from overbookr.http.rate_limits import RateLimits
+from overbookr.users.page_sessions import routes as page_session_routes
 from overbookr.users.passwords import Passwords
 from overbookr.users.routes import routes
 from overbookr.users.store import UserStore
@@ -68,7 +70,7 @@ async def application(store: UserStore) -> AsyncIterator[Litestar]:
         store.read_standings, name="standings", batch_max=256, queue_max=4096
     )
     app = Litestar(
-        route_handlers=routes,
+        route_handlers=[*routes, *page_session_routes],
         middleware=[
             DefineMiddleware(PrincipalMiddleware, verifier=TokenVerifier(SECRET), read_standing=standings.submit)
         ],
@@ -78,7 +80,10 @@ async def application(store: UserStore) -> AsyncIterator[Litestar]:
     )
     app.state.users = store
     app.state.rate_limits = RateLimits(enabled=False)
+    app.state.client_addresses = ClientAddresses()
     app.state.open_roles = False
+    app.state.refresh_ttl_seconds = 3600
+    app.state.is_secure = False
     standings.start()
     yield app
     await standings.stop()

@@ -134,7 +134,7 @@ async def test_reuse_also_ends_what_is_being_issued_meanwhile(account: Account, 
         transaction = connection.transaction()
         await transaction.start()
         user = await connection.fetchrow(queries.lock_owner_of_refresh_token, hash_refresh_token(successor))
-        spent = await connection.fetchrow(queries.use_refresh_token, hash_refresh_token(successor))
+        spent = await connection.fetchrow(queries.use_refresh_token, hash_refresh_token(successor), 0)
         assert user is not None
         assert spent is not None
         newest = hash_refresh_token("newest")

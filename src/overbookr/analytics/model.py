@@ -80,6 +80,34 @@ class TotalBookings(msgspec.Struct, frozen=True):
     event_utilization: list[EventUtilization]
 
 
+class MinuteOfSales(msgspec.Struct, frozen=True):
+    """What became of seats in a minute, which `minute` begins.
+
+    `held` were set aside; of held ones, `booked` were bought and `returned` let go of or lapsed. `promoted` went from
+    the waitlist's freed seats straight to a waiter. `cancelled` were booked before.
+    """
+
+    minute: datetime
+    held: int
+    booked: int
+    returned: int
+    promoted: int
+    cancelled: int
+
+
+class EventSales(msgspec.Struct, frozen=True):
+    """A stretch of an event's feed, by minute: the changes after `after` up to and including `version`.
+
+    Stretches that follow each other add up, minute by minute. `is_whole` is false where there was more to tell between
+    `version` and the present than one answer tells.
+    """
+
+    after: int
+    version: int
+    is_whole: bool
+    minutes: list[MinuteOfSales]
+
+
 class RangeRefusal(StrEnum):
     """Why there is no such range, in words for people."""
 

@@ -65,3 +65,20 @@ select 'fullest', row_number() over (order by booked_count desc, name, event_id)
 -- name: fold_sales
 -- Moves up to $1 pending rows into the spans; how many there were.
 select fold_sales_v1($1);
+
+-- name: event_version
+-- The number of an event's last change; nothing for an event that is not there.
+select version from events where event_id = $1 and deleted_at is null;
+
+-- name: sales_by_minute
+-- What became of seats of the event $1, by minute, in the changes after $2 up to $3. A range of the feed's key.
+select date_trunc('minute', at),
+       count(*) filter (where from_status = 'available' and to_status = 'held'),
+       count(*) filter (where from_status = 'held' and to_status = 'booked'),
+       count(*) filter (where from_status = 'held' and to_status = 'available'),
+       count(*) filter (where from_status = 'available' and to_status = 'booked'),
+       count(*) filter (where from_status = 'booked')
+  from seat_changes
+ where event_id = $1 and version > $2 and version <= $3
+   and from_status is not null and to_status is not null and from_status <> 'blocked' and to_status <> 'blocked'
+ group by 1 order by 1;

@@ -2,20 +2,22 @@
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from litestar import Response, get
 from litestar.datastructures import State
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 
 from overbookr.analytics.model import (
     TOP_EVENTS_DEFAULT,
     TOP_EVENTS_MAX,
+    EventSales,
     RangeRefusal,
     TotalBookings,
     read_bound,
 )
 from overbookr.analytics.spreadsheet import to_csv
-from overbookr.http.problem import Refused, invalid
+from overbookr.http.problem import Refused, invalid, problem
 
 
 def _bound(name: str, text: str | None, *, is_end: bool) -> datetime | None:
@@ -58,4 +60,23 @@ async def total_bookings(
     return table
 
 
-routes = [total_bookings]
+_Version = Annotated[int | None, QueryParameter(ge=0, le=2**63 - 1, description="A version of the event")]
+
+
+@get(
+    "/analytics/events/{event_id:uuid}/sales",
+    opt={"policy": "admin", "refusals": ("event_not_found",)},
+    tags=["Analytics"],
+    summary="What became of an event's seats, minute by minute",
+    description="Without parameters the latest changes of the event. `before` goes back, with the `after` of an "
+    "answer; `after` goes on, with the `version` of one, and is what to ask again and again. One answer counts 20,000 "
+    "changes at most.",
+)
+async def event_sales(
+    event_id: FromPath[UUID], state: State, after: _Version = None, before: _Version = None
+) -> Response[EventSales]:
+    sales: EventSales | None = await state.analytics.event_sales(event_id, after=after, before=before)
+    return problem("event_not_found") if sales is None else Response(sales)
+
+
+routes = [total_bookings, event_sales]

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
 from overbookr import limits
 from overbookr.analytics.model import (
     DayCount,
+    EventSales,
     EventUtilization,
+    MinuteOfSales,
     RangeRefusal,
     StatusCount,
     TimeRange,
@@ -58,6 +61,23 @@ class AnalyticsStore:
                 top_events,
             )
         return _report(span, by_day, by_event)
+
+    async def event_sales(self, event_id: UUID, *, after: int | None, before: int | None) -> EventSales | None:
+        """The changes after a version, or else those up to one, the present if neither is given; as many as one look
+        may read, the last of them unless `after` says where to go on. None for an unknown event."""
+        most = limits.SALES_CHANGES_PER_LOOK_MAX
+        async with (
+            acquire(self._reads, limits.READ_WAIT_SECONDS_MAX) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            present: int | None = await connection.fetchval(_QUERIES.event_version, event_id)
+            if present is None:
+                return None
+            last = present if before is None else min(before, present)
+            first = max(0, last - most) if after is None else min(after, present)
+            last = max(first, min(last, first + most))
+            rows = await connection.fetch(_QUERIES.sales_by_minute, event_id, first, last)
+        return EventSales(first, last, last == present, [MinuteOfSales(*row) for row in rows])
 
     async def fold_sales(self, rows_max: int) -> int:
         """Move pending counts into the spans; how many there were, 0 too when another process is at it."""

@@ -1,4 +1,4 @@
-"""The audit as a background duty: it looks, says what it sees, and changes nothing."""
+"""The audit as a background duty: it looks, says and keeps what it sees, and changes nothing of it."""
 
 import math
 import os
@@ -66,6 +66,8 @@ class Reconciler:
             for row in rows:
                 named = {f"row_{column}": value for column, value in row.items()}
                 log.error("invariant_violated", law=law, rows=report.counts[law], **named)
+        # After the metrics and the log, which have to be told whether or not it can be kept.
+        await self._store.record(report)
         self._ended_at = self._clock()
         self._took_seconds = self._ended_at - started
         self.period_seconds = max(_PERIOD_SECONDS, self._took_seconds * _REST_PER_SECOND_OF_WORK)

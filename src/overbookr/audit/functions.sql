@@ -351,3 +351,28 @@ begin
   return query
     select r.* from jsonb_to_recordset(v_plan) r (kind text, repairable boolean, description text, parameters jsonb);
 end $$;
+
+-- Keeps what an audit has found: with the latest one when the counts are the same, else as a row of its own; the newest
+-- p_most rows stay. Takes the table's lock, so that audits of two processes come one after the other; nobody else
+-- writes there.
+create or replace function record_audit_v1(
+  p_audit_id uuid, p_at timestamptz, p_seconds double precision, p_population jsonb, p_counts jsonb, p_findings jsonb,
+  p_most integer
+) returns void language plpgsql as $$
+declare
+  v_latest audits;
+begin
+  lock table audits in share row exclusive mode;
+  select * into v_latest from audits order by last_at desc limit 1;
+  if v_latest.last_at >= p_at then
+    return;
+  elsif v_latest.counts = p_counts then
+    update audits
+       set last_at = p_at, times = times + 1, seconds = p_seconds, population = p_population, findings = p_findings
+     where audit_id = v_latest.audit_id;
+    return;
+  end if;
+  insert into audits (audit_id, first_at, last_at, times, seconds, population, counts, findings)
+  values (p_audit_id, p_at, p_at, 1, p_seconds, p_population, p_counts, p_findings);
+  delete from audits where last_at < (select last_at from audits order by last_at desc offset p_most - 1 limit 1);
+end $$;

@@ -8,6 +8,8 @@ import msgspec
 
 # As many rows of a law as a report names; it counts them all.
 ROWS_PER_LAW_MAX = 100
+# As many findings are kept, each of which may stand for years of audits.
+FINDINGS_MAX = 200
 
 
 class AuditReport(msgspec.Struct, frozen=True):
@@ -34,6 +36,23 @@ class AuditReport(msgspec.Struct, frozen=True):
     def total(self) -> int:
         """All rows that break a law."""
         return sum(self.counts.values())
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What audits in a row found alike, the first at `first_at`, the last at `last_at`, `times` in all.
+
+    The rest is of the last. `counts` has every law that was asked and how many rows break it; `findings` only those
+    that are broken, with the first hundred rows of each.
+    """
+
+    id: UUID
+    first_at: datetime
+    last_at: datetime
+    times: int
+    seconds: float
+    population: dict[str, int]
+    counts: dict[str, int]
+    findings: dict[str, list[dict[str, Any]]]
 
 
 class RepairStep(msgspec.Struct, frozen=True):

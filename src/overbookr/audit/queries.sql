@@ -30,3 +30,16 @@ select 'recount_sales' as kind, true as repairable, '{}'::jsonb as parameters,
 select 'recount_sales' as kind, true as repairable, '{}'::jsonb as parameters,
        format('%s counts of sales are wrong: recounted', r) as description
   from recount_sales_v1() r where r > 0;
+
+-- name: record_audit
+-- Keeps what an audit has found, among the $7 newest.
+select record_audit_v1($1, $2, $3, $4, $5, $6, $7);
+
+-- name: list_audits
+-- A page of what audits have found, newest first.
+select audit_id, first_at, last_at, times, seconds, population, counts, findings
+  from audits order by last_at desc limit $1 offset $2;
+
+-- name: count_audits
+-- How many findings are kept.
+select count(*) from audits;

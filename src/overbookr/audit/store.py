@@ -8,10 +8,12 @@ from uuid import UUID
 import asyncpg
 import structlog
 
-from overbookr.audit.model import ROWS_PER_LAW_MAX, AuditReport, RepairPlan, RepairStep, plan_of
+from overbookr import limits
+from overbookr.audit.model import FINDINGS_MAX, ROWS_PER_LAW_MAX, AuditReport, Finding, RepairPlan, RepairStep, plan_of
 from overbookr.database import errors
-from overbookr.database.pool import Connection, Pool
+from overbookr.database.pool import Connection, Pool, acquire
 from overbookr.database.sql import load_queries
+from overbookr.ids import new_id
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +63,27 @@ class AuditStore:
             population=numbers,
             event_ids=frozenset(event_ids),
         )
+
+    async def record(self, report: AuditReport) -> None:
+        """Keep what was found, for people to look at."""
+        async with self._pool.acquire() as connection:
+            await connection.execute(
+                _QUERIES.record_audit,
+                new_id(),
+                report.at,
+                report.seconds,
+                report.population,
+                report.counts,
+                report.violations,
+                FINDINGS_MAX,
+            )
+
+    async def page(self, *, limit: int, offset: int) -> tuple[list[Finding], int]:
+        """A page of what audits found, newest first, and how much there is in all."""
+        async with acquire(self._pool, limits.READ_WAIT_SECONDS_MAX) as connection:
+            rows = await connection.fetch(_QUERIES.list_audits, limit, offset)
+            total = await connection.fetchval(_QUERIES.count_audits)
+        return [Finding(*row) for row in rows], total
 
     async def plan_repairs(self, event_ids: Iterable[UUID]) -> RepairPlan:
         """What would be done about these events and the counts of sales, what is left to people. Changes nothing."""

@@ -77,3 +77,43 @@ class Booking(msgspec.Struct, frozen=True):
     status: str
     created_at: datetime
     updated_at: datetime
+
+
+class Customer(msgspec.Struct, frozen=True):
+    """Whose booking it is; name and e-mail are null when the account is gone."""
+
+    id: UUID
+    name: str | None
+    email: str | None
+
+
+class BookedEvent(msgspec.Struct, frozen=True):
+    id: UUID
+    name: str
+    start_time: datetime
+
+
+class SearchedBooking(msgspec.Struct, frozen=True):
+    """A booking as an organiser finds it. `origin` is hold or waitlist."""
+
+    id: UUID
+    event: BookedEvent
+    customer: Customer
+    seats_count: int
+    seat_numbers: list[str]
+    status: str
+    origin: str
+    created_at: datetime
+    updated_at: datetime
+    cancelled_at: datetime | None
+
+
+class BookingSearch(msgspec.Struct, frozen=True):
+    """What is looked for; all that is given must fit. A seat is one of an event, and `before` is where to go on."""
+
+    booking_id: UUID | None
+    event_id: UUID | None
+    email: str | None
+    seat_no: str | None
+    before: UUID | None
+    limit: int

@@ -1,11 +1,13 @@
 """HTTP for bookings."""
 
-from typing import assert_never
+from typing import Annotated, assert_never
+from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
 from litestar import Response, delete, get, post
 from litestar.datastructures import State
+from litestar.params import QueryParameter
 from litestar.types import Scope
 
 from overbookr.bookings.model import (
@@ -14,15 +16,17 @@ from overbookr.bookings.model import (
     Booking,
     BookingCancelled,
     BookingRefusal,
+    BookingSearch,
     CancelBooking,
     CancelBookingOutcome,
     HoldBooked,
+    SearchedBooking,
 )
 from overbookr.holds.model import HoldAlreadyBooked
 from overbookr.http.auth import principal_of
 from overbookr.http.idempotency import required_idempotency_key_of
-from overbookr.http.pagination import PAGE, Page, page_headers
-from overbookr.http.problem import problem
+from overbookr.http.pagination import DEFAULT_LIMIT, PAGE, Limit, Page, page_headers
+from overbookr.http.problem import invalid, problem
 from overbookr.http.short_cut import Answer, ShortCut
 from overbookr.ids import new_id
 
@@ -42,6 +46,7 @@ class CancelledAnswer(msgspec.Struct):
     middleware=[ShortCut],
     opt={
         "policy": "user",
+        "allowance": "bookings",
         "idempotency_key": "required",
         "refusals": (
             "idempotency_key_required",
@@ -92,6 +97,41 @@ async def list_bookings(
 
 
 @get(
+    "/bookings/search",
+    opt={"policy": "admin"},
+    tags=["Bookings"],
+    summary="Everybody's bookings, newest first",
+    description="All of them, or those that fit what is given. `seat_no` finds who has the seat now and needs "
+    "`event_id`. There is no count of all; where there is more, `Link` has the next page.",
+)
+async def search_bookings(
+    state: State,
+    scope: Scope,
+    booking_id: Annotated[UUID | None, QueryParameter(description="Its reference")] = None,
+    event_id: Annotated[UUID | None, QueryParameter(description="The event's id")] = None,
+    email: Annotated[str | None, QueryParameter(max_length=320, description="The customer's, whole")] = None,
+    seat_no: Annotated[str | None, QueryParameter(max_length=256, description="The label of a seat")] = None,
+    before: Annotated[UUID | None, QueryParameter(description="The last booking of the page before")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Response[list[SearchedBooking]]:
+    email, seat_no = _sought(email), _sought(seat_no)
+    if seat_no is not None and event_id is None:
+        return invalid("event_id", "is needed to look for a seat")
+    search = BookingSearch(booking_id, event_id, email and email.lower(), seat_no, before, limit)
+    found, next_before = await state.bookings.search(search)
+    if next_before is None:
+        return Response(found)
+    given = {"event_id": event_id, "email": email, "limit": limit, "before": next_before}
+    query = urlencode({name: value for name, value in given.items() if value is not None})
+    return Response(found, headers={"Link": f'<{scope["path"]}?{query}>; rel="next"'})
+
+
+def _sought(text: str | None) -> str | None:
+    """What PostgreSQL can look for; null for nothing."""
+    return (text or "").replace("\x00", "").strip() or None
+
+
+@get(
     "/bookings/{booking_id:uuid}",
     opt={"policy": "user", "refusals": ("booking_not_found",)},
     tags=["Bookings"],
@@ -130,4 +170,4 @@ async def cancel_booking(booking_id: UUID, state: State, scope: Scope) -> Respon
             assert_never(outcome)
 
 
-routes = [create_booking, list_bookings, get_booking, cancel_booking]
+routes = [create_booking, list_bookings, search_bookings, get_booking, cancel_booking]

@@ -10,9 +10,9 @@ from overbookr.demo.model import DemoOptions, DemoRefused
 from overbookr.demo.onsale import run_demo
 from overbookr.demo.progress import show_on
 from overbookr.demo.report import print_report, write_json
-from overbookr.main import open_audit, open_users
 from overbookr.serving import database
 from overbookr.settings import Settings
+from overbookr.stores import open_audit, open_users
 from overbookr.users.tokens import load_secret
 
 

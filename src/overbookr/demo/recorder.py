@@ -3,11 +3,11 @@
 import time
 from array import array
 from collections import Counter
-from math import ceil
 
 import msgspec
 
 from overbookr.demo.model import EXPECTED, Operation
+from overbookr.demo.percentile import percentile
 
 EXAMPLES_MAX = 10
 NO_ANSWER = 0
@@ -24,13 +24,6 @@ class OperationFigures(msgspec.Struct, frozen=True):
     p95: float
     p99: float
     slowest: float
-
-
-def percentile(ascending: "array[float] | list[float]", share: float) -> float:
-    """The smallest value that at least `share` of all are not above (nearest rank); 0 of nothing."""
-    if not ascending:
-        return 0.0
-    return ascending[max(ceil(share * len(ascending)) - 1, 0)]
 
 
 class Recorder:
@@ -122,6 +115,6 @@ class Recorder:
         for operation, seconds in self._seconds.items():
             if seconds:
                 ordered = sorted(seconds)
-                points = [percentile(ordered, share) * 1000 for share in (0.5, 0.95, 0.99, 1.0)]
+                points = [(percentile(ordered, rank) or 0.0) * 1000 for rank in (50, 95, 99, 100)]
                 figures.append(OperationFigures(operation.value, len(ordered), *points))
         return figures

@@ -13,7 +13,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from overbookr import limits
 from overbookr.events.model import CreateEvent, Event, EventRefusal, EventStatus, WaitlistPolicy
+from overbookr.events.pages import EventPages, draw_page
 from overbookr.http.auth import optional_principal_of
+from overbookr.http.documents import Document, respond
+from overbookr.http.etag import wants_present
 from overbookr.http.pagination import PAGE, Page, page_headers
 from overbookr.http.problem import Refused, problem
 from overbookr.ids import new_id
@@ -109,13 +112,14 @@ async def create_event(data: EventCreation, state: State) -> Response[Event]:
             metadata=_checked_metadata(data.metadata or {}),
         )
     )
+    state.event_pages.forget()
     return Response(event, status_code=201, headers={"Location": f"/events/{event.id}"})
 
 
 @get(
     "/events",
     dependencies=PAGE,
-    opt={"policy": "anyone"},
+    opt={"policy": "anyone", "conditional": True},
     tags=["Events"],
     summary="List events in order of their start",
 )
@@ -127,18 +131,22 @@ async def list_events(
     include_past: Annotated[bool, QueryParameter(description="Events that have begun, too")] = False,
 ) -> Response[list[Event]]:
     principal = optional_principal_of(scope)
+    organiser = principal is not None and principal.is_admin
     sought = (search or "").replace("\x00", "").strip()[:200]
-    events, total = await state.events.page(
-        organiser=principal is not None and principal.is_admin,
-        search=sought,
-        include_past=include_past,
-        limit=page.limit,
-        offset=page.offset,
-    )
-    return Response(
-        events,
-        headers=page_headers(page, total, scope["path"], {"q": sought or None, "include_past": include_past or None}),
-    )
+
+    async def draw() -> Document:
+        events, total = await state.events.page(
+            organiser=organiser, search=sought, include_past=include_past, limit=page.limit, offset=page.offset
+        )
+        query = {"q": sought or None, "include_past": include_past or None}
+        return draw_page(events, page_headers(page, total, scope["path"], query))
+
+    if organiser:
+        return await respond(await draw(), scope["headers"])
+    pages: EventPages = state.event_pages
+    address = (scope["path"], scope["query_string"])
+    document = await pages.page(address, draw, anew=wants_present(scope["headers"]))
+    return await respond(document, scope["headers"])
 
 
 @get(
@@ -170,6 +178,7 @@ async def update_event(event_id: UUID, data: EventChange, state: State) -> Respo
         changes["metadata"] = _checked_metadata(changes["metadata"])
     outcome = await state.events.update(event_id, changes)
     state.maps.doubt([event_id])
+    state.event_pages.forget()
     return _refuse(outcome) if isinstance(outcome, EventRefusal) else Response(outcome)
 
 
@@ -183,6 +192,7 @@ async def update_event(event_id: UUID, data: EventChange, state: State) -> Respo
 async def delete_event(event_id: UUID, state: State) -> Response[EventDeleted]:
     refusal = await state.events.delete(event_id)
     state.maps.doubt([event_id])
+    state.event_pages.forget()
     return _refuse(refusal) if refusal is not None else Response(EventDeleted(event_id, True))
 
 

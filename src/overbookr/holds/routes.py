@@ -47,6 +47,7 @@ class HoldAnswer(msgspec.Struct):
     middleware=[ShortCut],
     opt={
         "policy": "user",
+        "allowance": "holds",
         "idempotency_key": "optional",
         "refusals": (
             "event_not_found",

@@ -1,11 +1,11 @@
 """How many requests a process has in hand at once, and which it turns away when there are more than it can serve.
 
 Refusing must cost little, or a crowd ten times too large takes the time of those who could be served: so it is decided
-from method and path alone, before a token is looked at. Up to a ceiling everybody is let in. When answers have become
-slow, the limit comes down to what is served within a target at the rate of late (Little's law), never below a floor;
-it goes up again while answers are quick, and away as soon as nobody had to be refused. The rate is that of reads and
-holds, which the limit is for: counted with the bookings, it would let in twice of what the target allows. Reads leave
-room for holds.
+from method and path alone, before a token is looked at. Up to a ceiling everybody is let in. When answers have been
+slow for two looks in a row, for a disk that stalls once is no crowd, the limit comes down to what is served within a
+target at the rate of late (Little's law), never below a floor; it goes up again while answers are quick, and away as
+soon as nobody had to be refused. The rate is that of reads and holds, which the limit is for: counted with the
+bookings, it would let in twice of what the target allows. Reads leave room for holds.
 Bookings have a room of their own, which holds cannot fill and which does not shrink: whoever holds seats is nearly
 done, and what a hold cost is lost when its booking is refused.
 """
@@ -80,6 +80,7 @@ class Admission:
         self._refused = [0] * len(Kind)
         self._any_refused = False
         self._looked_at = clock()
+        self._was_slow = False
         # By kind: how many were answered since the last look, and in how many seconds altogether.
         self._answered = [0] * len(Kind)
         self._seconds = [0.0] * len(Kind)
@@ -113,9 +114,12 @@ class Admission:
     def _look(self, elapsed: float) -> None:
         target = limits.IN_FLIGHT_TARGET_SECONDS
         answered, seconds = self._answered, self._seconds
-        if any(answered[kind] and seconds[kind] / answered[kind] > target for kind in _PACES):
-            rate = (answered[Kind.READ] + answered[Kind.HOLD]) / elapsed
-            self.limit = max(self._floor, min(self._ceiling, int(rate * target)))
+        slow = any(answered[kind] and seconds[kind] / answered[kind] > target for kind in _PACES)
+        was_slow, self._was_slow = self._was_slow, slow
+        if slow:
+            if was_slow:
+                rate = (answered[Kind.READ] + answered[Kind.HOLD]) / elapsed
+                self.limit = max(self._floor, min(self._ceiling, int(rate * target)))
         elif self._any_refused:
             self.limit = min(self._ceiling, int(self.limit * _GROWTH) + 1)
         else:

@@ -16,6 +16,7 @@ _LONGEST_LENGTH = 18
 _DRAIN_SECONDS = 3.0
 
 _PLAN_PATH = re.compile(r"/+events/+[^/]+/+seating-plan/*")
+_PREVIEW_PATH = re.compile(r"/+seating-plans/+preview/*")
 _LABELS_PATH = re.compile(r"/+events/+[^/]+/+seats(?:/+(?:un)?block)?/*")
 _METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
@@ -25,6 +26,8 @@ def body_limit(method: str, path: str) -> int:
         return PLAN_BODY_LIMIT
     if method == "POST" and _LABELS_PATH.fullmatch(path):
         return LABELS_BODY_LIMIT
+    if method == "POST" and _PREVIEW_PATH.fullmatch(path):
+        return PLAN_BODY_LIMIT
     return BODY_LIMIT
 
 
@@ -35,7 +38,7 @@ def refuse_body(method: str, length: bytes | None, media_type: bytes | None, lim
         # Python refuses to read numbers of thousands of digits.
         size = int(length) if len(length) <= _LONGEST_LENGTH else limit + 1
         if size > limit:
-            return build_problem("payload_too_large", _too_large(limit))
+            return build_problem("payload_too_large", too_large(limit))
         if size == 0:
             return None
     if media_type is not None and method in _METHODS_WITH_BODY and not _is_json(media_type):
@@ -50,7 +53,7 @@ def _is_json(media_type: bytes) -> bool:
     return essence == b"application/json" or (essence.startswith(b"application/") and essence.endswith(b"+json"))
 
 
-def _too_large(limit: int) -> str:
+def too_large(limit: int) -> str:
     return f"the body may have {limit} bytes at most"
 
 
@@ -65,14 +68,14 @@ def limited(receive: Receive, limit: int) -> Receive:
             size += len(message["body"])
             if size > limit:
                 await drain(receive)
-                raise Refused("payload_too_large", _too_large(limit))
+                raise Refused("payload_too_large", too_large(limit))
         return message
 
     return receive_counted
 
 
 async def drain(receive: Receive) -> None:
-    """Throw away the rest of a refused body, within bounds.
+    """Throw away the rest of a refused body, within bounds. Its request has given its room back, or is an organiser's.
 
     A server that closes a connection with bytes unread resets it, and the client may then never see the answer.
     """

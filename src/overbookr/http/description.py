@@ -4,6 +4,7 @@ Litestar knows parameters and successes, msgspec what it takes as a body. Who ma
 and which headers count is this application's own; handlers say it in their `opt`, where requests are judged by it too:
 
 - `policy`: see `http.auth`.
+- `allowance`: see `http.allowances`.
 - `refusals`: the codes that are this route's own; what follows from its shape is added.
 - `idempotency_key`: "required" or "optional".
 - `conditional`: whether If-None-Match is honoured.
@@ -19,6 +20,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
 from overbookr import limits
+from overbookr.http.allowances import allowance_of
 from overbookr.http.auth import policy_of
 from overbookr.http.problem import CATALOGUE, MEDIA_TYPE
 
@@ -94,6 +96,8 @@ def describe(app: Litestar) -> dict[str, Any]:
                         if handler.parsed_data_field is not None:
                             bodies[operations[method.lower()]["operationId"]] = handler.parsed_data_field.annotation
     _describe_bodies(document, bodies)
+    # Litestar keeps the paths of a handler in a set; every process is to give the same document.
+    document["paths"] = dict(sorted(document["paths"].items()))
     return document
 
 
@@ -146,7 +150,8 @@ def _complete(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
         responses["304"] = {"description": "Nothing has changed", "headers": _REQUEST_ID}
     own = handler.opt.get("refusals", ())
     places = {parameter["in"] for parameter in parameters}
-    for status in sorted({*_refusals(policy, places, "requestBody" in operation), *map(_status_of, own)}):
+    limited = ["429"] if allowance_of(handler) is not None else []
+    for status in sorted({*_refusals(policy, places, "requestBody" in operation), *limited, *map(_status_of, own)}):
         codes = [code for code in own if _status_of(code) == status]
         kinds = codes or [code for code in CATALOGUE if _status_of(code) == status]
         responses[status] = _refusal(" or ".join(CATALOGUE[code].title for code in kinds), _HEADERS_OF.get(status, {}))

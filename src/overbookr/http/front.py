@@ -16,7 +16,8 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from overbookr import limits
 from overbookr.http.admission import Admission, Kind, kind_of
-from overbookr.http.body_bounds import body_limit, drain, limited, refuse_body
+from overbookr.http.arriving import CLOSE, Arrivals, in_time, is_gathered
+from overbookr.http.body_bounds import BODY_LIMIT, body_limit, drain, limited, refuse_body, too_large
 from overbookr.http.problem import MEDIA_TYPE, Problem, build_problem
 from overbookr.telemetry import current_request_id, observe_request
 
@@ -37,7 +38,7 @@ _SECURITY_HEADERS: Final[RawHeaders] = [
 ]
 _TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")
 
-_EXPOSED = b"X-Request-Id, X-Total-Count, Link, Location, Idempotency-Replayed, Retry-After, ETag"
+_EXPOSED = b"Date, X-Request-Id, X-Total-Count, Link, Location, Idempotency-Replayed, Retry-After, ETag"
 _ALLOWED_HEADERS = (
     b"Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, Last-Event-ID"
 )
@@ -86,6 +87,7 @@ class Front:
 
     `cors_origins` are exact origins. `transport_security` adds HSTS and belongs behind TLS only.
     `admission` decides which requests are let in when there are too many; what is `ready` is answered in any case.
+    A body has to be there `idle_seconds` after it began to come; large ones have longer.
     While `draining`, every answer closes its connection, so that clients come back elsewhere.
     """
 
@@ -97,8 +99,10 @@ class Front:
         transport_security: bool = False,
         admission: Admission | None = None,
         ready: Ready | None = None,
+        idle_seconds: float = 20.0,
     ) -> None:
         self._app = app
+        self._arrivals = Arrivals(idle_seconds)
         self._ready = ready
         self._admission = Admission() if admission is None else admission
         self.draining = False
@@ -110,6 +114,7 @@ class Front:
         self._idle.set()
         self._refusals = _prepare_refusals(self._common)
         self._paused = 0
+        self._drains = 0
 
     @property
     def in_flight(self) -> int:
@@ -134,13 +139,62 @@ class Front:
             if answer is not None:
                 await self._send_ready(fields, answer, send)
                 return
-        admission = self._admission
+        elif fields["method"] not in _METHODS_WITHOUT_BODY:
+            arrived = await self._take_body(fields, receive, send)
+            if arrived is None:
+                return
+            receive = arrived
         kind = kind_of(cast("str", fields["method"]), fields["path"])
-        if not admission.admit(kind):
+        if not self._admission.admit(kind):
             await self._turn_away(fields, receive, send)
             return
         self._idle.clear()
-        await self._serve(fields, kind, receive, send)
+        if await self._serve(fields, kind, receive, send):
+            await self._end_unread(send, receive)
+
+    async def _take_body(self, scope: HTTPScope, receive: Receive, send: Send) -> Receive | None:
+        """How to receive a body that is there, or None when its request is done with."""
+        length: bytes | None = None
+        is_chunked = False
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                length = value
+            elif name == b"transfer-encoding":
+                is_chunked = True
+        if not is_gathered(scope, length, is_chunked):
+            return receive
+        arrived = await self._arrivals.gather(receive)
+        if arrived is not None and not isinstance(arrived, str):
+            return arrived
+        await self._refuse_body(scope, arrived, receive, send)
+        return None
+
+    async def _refuse_body(self, scope: HTTPScope, code: str | None, receive: Receive, send: Send) -> None:
+        """Answer a request whose body was not taken; with None its client has left."""
+        headers = dict(scope["headers"])
+        request_id, origin = _request_id_of(headers.get(b"x-request-id")), headers.get(b"origin")
+        current_request_id.set(request_id.decode())
+        exchange = _Exchange(request_id, origin if origin in self._origins else None, False, False)
+        if code == "payload_too_large":
+            await _send_problem(
+                self._sender(exchange, send), build_problem(code, too_large(BODY_LIMIT)), is_unread=True
+            )
+            await self._end_unread(send, receive)
+        elif code is not None:
+            # Nobody waits here for the rest, so the server closes the connection when the answer is out.
+            await _send_problem(self._sender(exchange, send), build_problem(code, headers=CLOSE))
+        label = _label_of(cast("str", scope["method"]))
+        observe_request(label, "unmatched", exchange.status or 499, time.perf_counter() - exchange.started)
+
+    async def _end_unread(self, send: Send, receive: Receive) -> None:
+        """Read what is left of a refused body, and end the answer. Not for everybody at once: reading costs time."""
+        if self._drains < limits.DRAINS_MAX:
+            self._drains += 1
+            try:
+                await drain(receive)
+            finally:
+                self._drains -= 1
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_ready(self, scope: HTTPScope, answer: ReadyAnswer, send: Send) -> None:
         started = time.perf_counter()
@@ -181,8 +235,7 @@ class Front:
         is_small = length is not None and len(length) <= _SMALL_LENGTH
         if is_small:
             # Answered before its body came, a connection would be reset under the client that sends it.
-            while cast("dict[str, Any]", await receive()).get("more_body"):
-                pass
+            await drain(receive)
         if self._paused < limits.REFUSALS_PAUSED_MAX and not self.draining:
             self._paused += 1
             try:
@@ -201,10 +254,10 @@ class Front:
         is_unread = not is_small and (length is not None or scope["method"] not in _METHODS_WITHOUT_BODY)
         await send({"type": "http.response.body", "body": body, "more_body": is_unread})
         if is_unread:
-            await drain(receive)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self._end_unread(send, receive)
 
-    async def _serve(self, scope: HTTPScope, kind: Kind, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: HTTPScope, kind: Kind, receive: Receive, send: Send) -> bool:
+        """Whether the answer was a refusal whose body is still to be read, and that is still to be ended."""
         method = cast("str", scope["method"])
         seen = {name: value for name, value in scope["headers"] if name in _HEADERS_READ}
         request_id, origin, length = seen.get(b"x-request-id"), seen.get(b"origin"), seen.get(b"content-length")
@@ -224,21 +277,25 @@ class Front:
             if method == "OPTIONS" and exchange.origin is not None and b"access-control-request-method" in seen:
                 await send({"type": "http.response.start", "status": 204, "headers": _preflight_headers()})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
-                return
+                return False
             refusal = None
             if length is not None or method not in _METHODS_WITHOUT_BODY:
                 limit = body_limit(method, scope["path"])
                 refusal = refuse_body(method, length, seen.get(b"content-type"), limit)
                 if length is None:
                     receive = limited(receive, limit)
+                if limit > BODY_LIMIT:
+                    seconds = self._arrivals.seconds + limit / limits.BODY_BYTES_PER_SECOND_MIN
+                    receive = in_time(receive, seconds)
             if refusal is not None:
-                await _send_problem(send, refusal, receive)
+                await _send_problem(send, refusal, is_unread=True)
             else:
                 await self._app(scope, _ending(receive, exchange) if exchange.is_head else receive, send)
         except Exception as error:
             await self._answer_escaped(exchange, send, error)
         finally:
             self._count(exchange, kind, method, scope)
+        return refusal is not None and not exchange.done
 
     async def _answer_escaped(self, exchange: _Exchange, send: Send, error: Exception) -> None:
         """Litestar answers exceptions itself; what comes out here failed in the middle of an answer, or in Litestar."""
@@ -274,12 +331,15 @@ class Front:
     def _count(self, exchange: _Exchange, kind: Kind, method: str, scope: HTTPScope) -> None:
         # A status of 0 means the client left before an answer; nginx's 499 is what dashboards know for that.
         path = cast("dict[str, Any]", scope).get("path_template") or "unmatched"
-        label = method if method in _KNOWN_METHODS else "other"
         seconds, status = time.perf_counter() - exchange.started, exchange.status or 499
         self._admission.leave(kind, status, seconds)
         if self._admission.in_flight == 0:
             self._idle.set()
-        observe_request(label, path, status, seconds)
+        observe_request(_label_of(method), path, status, seconds)
+
+
+def _label_of(method: str) -> str:
+    return method if method in _KNOWN_METHODS else "other"
 
 
 def _request_id_of(given: bytes | None) -> bytes:
@@ -326,12 +386,9 @@ def _preflight_headers() -> RawHeaders:
     ]
 
 
-async def _send_problem(send: Send, problem: Problem, receive: Receive | None = None) -> None:
+async def _send_problem(send: Send, problem: Problem, *, is_unread: bool = False) -> None:
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in problem.headers.items()]
     headers.append((b"content-type", MEDIA_TYPE.encode()))
     headers.append((b"content-length", str(len(problem.body)).encode()))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": problem.body, "more_body": receive is not None})
-    if receive is not None:
-        await drain(receive)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    await send({"type": "http.response.body", "body": problem.body, "more_body": is_unread})

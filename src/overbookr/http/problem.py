@@ -54,6 +54,7 @@ CATALOGUE: Final[Mapping[str, Kind]] = {
     "ticket_not_found": Kind(404, "There is no such ticket"),
     "method_not_allowed": Kind(405, "This method is not allowed here"),
     "not_acceptable": Kind(406, "This cannot be answered in a form you accept"),
+    "request_timeout": Kind(408, "The body did not come in time"),
     "email_taken": Kind(409, "This e-mail is taken"),
     "event_in_use": Kind(409, "The event has holds, bookings or waiters"),
     "capacity_in_use": Kind(409, "More seats than that are taken"),

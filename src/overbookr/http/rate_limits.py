@@ -1,6 +1,7 @@
-"""How often one address or one account may try to log in or register, counted in this process's memory.
+"""How often one address or one account may try to log in or register.
 
-With several worker processes each counts for itself, so the true bound is the number below times the workers.
+Each process counts in its own memory, so with several of them the true bound is the number below times as many. Where a
+storage is shared they count together as well, and the bound is the number.
 """
 
 import math
@@ -10,8 +11,8 @@ from typing import Final
 from limits import RateLimitItem, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
-from litestar.types import Scope
 
+from overbookr.http.joint_counts import JointCounts
 from overbookr.http.problem import Refused
 
 LOGINS_BY_ADDRESS: Final = RateLimitItemPerMinute(120, namespace="login by address")
@@ -25,43 +26,47 @@ FAILURES_BY_ACCOUNT: Final = RateLimitItemPerMinute(50, namespace="failure by ac
 class RateLimits:
     """Every method raises Refused("rate_limited") with a Retry-After when the share is used up."""
 
-    def __init__(self, *, enabled: bool) -> None:
+    def __init__(self, *, enabled: bool, shared: JointCounts | None = None) -> None:
         # The storage starts a thread when made, so there is none when nothing is limited.
         self._limiter = MovingWindowRateLimiter(MemoryStorage()) if enabled else None
+        self._shared = shared if enabled else None
 
-    def count_registration(self, address: str) -> None:
-        self._count(REGISTRATIONS_BY_ADDRESS, address)
+    async def count_registration(self, address: str) -> None:
+        await self._count(REGISTRATIONS_BY_ADDRESS, address)
 
-    def count_login(self, address: str) -> None:
-        self._count(LOGINS_BY_ADDRESS, address)
+    async def count_login(self, address: str) -> None:
+        await self._count(LOGINS_BY_ADDRESS, address)
 
-    def check_failures(self, account: str, address: str) -> None:
+    async def check_failures(self, account: str, address: str) -> None:
         """Ask before a password is looked at; only failures use the share up."""
-        self._check(FAILURES_BY_ACCOUNT_AND_ADDRESS, account, address)
-        self._check(FAILURES_BY_ACCOUNT, account)
+        await self._check(FAILURES_BY_ACCOUNT_AND_ADDRESS, account, address)
+        await self._check(FAILURES_BY_ACCOUNT, account)
 
-    def count_failure(self, account: str, address: str) -> None:
+    async def count_failure(self, account: str, address: str) -> None:
         """Note a wrong password. Refuses nothing; the next `check_failures` does."""
-        if self._limiter is not None:
-            self._limiter.hit(FAILURES_BY_ACCOUNT_AND_ADDRESS, account, address)
-            self._limiter.hit(FAILURES_BY_ACCOUNT, account)
+        for item, keys in ((FAILURES_BY_ACCOUNT_AND_ADDRESS, (account, address)), (FAILURES_BY_ACCOUNT, (account,))):
+            if self._limiter is not None:
+                self._limiter.hit(item, *keys)
+            if self._shared is not None:
+                await self._shared.hit(item, *keys)
 
-    def _count(self, item: RateLimitItem, *keys: str) -> None:
+    async def _count(self, item: RateLimitItem, *keys: str) -> None:
         if self._limiter is not None and not self._limiter.hit(item, *keys):
-            raise self._refusal(item, *keys)
+            raise _refusal(self._seconds_left(self._limiter, item, *keys))
+        if self._shared is not None and (seconds := await self._shared.hit(item, *keys)):
+            raise _refusal(seconds)
 
-    def _check(self, item: RateLimitItem, *keys: str) -> None:
+    async def _check(self, item: RateLimitItem, *keys: str) -> None:
         if self._limiter is not None and not self._limiter.test(item, *keys):
-            raise self._refusal(item, *keys)
+            raise _refusal(self._seconds_left(self._limiter, item, *keys))
+        if self._shared is not None and (seconds := await self._shared.test(item, *keys)):
+            raise _refusal(seconds)
 
-    def _refusal(self, item: RateLimitItem, *keys: str) -> Refused:
-        assert self._limiter is not None
-        free_again_at = self._limiter.get_window_stats(item, *keys).reset_time
-        seconds = max(1, math.ceil(free_again_at - time.time()))
-        return Refused("rate_limited", f"try again in {seconds} s", headers={"Retry-After": str(seconds)})
+    @staticmethod
+    def _seconds_left(limiter: MovingWindowRateLimiter, item: RateLimitItem, *keys: str) -> int:
+        return math.ceil(limiter.get_window_stats(item, *keys).reset_time - time.time())
 
 
-def client_address(scope: Scope) -> str:
-    """The address of the peer. X-Forwarded-For is not read: anybody can write it."""
-    client = scope.get("client")
-    return str(client[0]) if client else "unknown"
+def _refusal(seconds: int) -> Refused:
+    seconds = max(1, seconds)
+    return Refused("rate_limited", f"try again in {seconds} s", headers={"Retry-After": str(seconds)})

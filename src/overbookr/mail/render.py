@@ -116,7 +116,7 @@ class MailComposer:
             starts=f"{start:%A}, {start.day} {start:%B %Y, %H:%M} UTC",
             seat_nos=[one_line(seat_no, _NAME_CHARACTERS_MAX) for seat_no in content.seat_nos],
             booking_id=mail.booking_id,
-            booking_url=f"{self._base_url}/#/bookings/{mail.booking_id}",
+            booking_url=f"{self._base_url}/booking/{mail.booking_id}",
             is_cancelled=content.is_cancelled,
         )
 

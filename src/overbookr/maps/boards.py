@@ -23,7 +23,8 @@ import structlog
 
 from overbookr import limits
 from overbookr.batching import DeadlinePassed, MicroBatcher, QueueFull
-from overbookr.maps.documents import Document, draw_availability, draw_compact
+from overbookr.http.documents import Document
+from overbookr.maps.documents import draw_availability, draw_compact
 from overbookr.maps.houses import Houses
 from overbookr.maps.listing import Listing
 from overbookr.maps.model import Board, FeedBroken, SeatChange

@@ -6,15 +6,15 @@ from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from litestar import MediaType, Response, get
+from litestar import Response, get
 from litestar.datastructures import State
 from litestar.params import Parameter
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
 from overbookr.http.auth import optional_principal_of
-from overbookr.http.encoding import best_encoding
-from overbookr.http.etag import if_none_match, wants_present
+from overbookr.http.documents import respond
+from overbookr.http.etag import wants_present
 from overbookr.http.problem import problem
 from overbookr.maps.boards import Boards, Kept, MapKind
 from overbookr.maps.model import Availability, CompactAvailability
@@ -87,15 +87,7 @@ async def _map(event_id: UUID, kind: MapKind, state: State, scope: Scope) -> Res
         if kind is MapKind.CHART:
             return problem("chart_not_found", "The event has seats by label only; a seating plan gives it a chart.")
         return problem("event_not_found")
-    headers = dict(scope["headers"])
-    rendition = await document.rendition(best_encoding(headers.get(b"accept-encoding")))
-    if document.is_known(rendition, if_none_match(scope["headers"])):
-        return Response(None, status_code=304, headers=_text(rendition.unchanged_headers))
-    return Response(rendition.body, media_type=MediaType.JSON, headers=_text(rendition.headers))
-
-
-def _text(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    return {name.decode(): value.decode() for name, value in headers}
+    return await respond(document, scope["headers"])
 
 
 @get(

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum, auto
 from functools import partial
@@ -14,6 +14,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from overbookr.batching import QueueFull
 
 Result = TypeVar("Result")
+BeforeWork = Callable[[], Awaitable[None]]
 
 # The least that OWASP advises for argon2id: 19 MiB, two passes. About 20 ms of one core.
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -41,9 +42,7 @@ class Passwords:
     async def hash(self, password: str) -> str:
         return await self._run(partial(_HASHER.hash, password))
 
-    async def verify(
-        self, password_hash: str | None, password: str, before_work: Callable[[], None] | None = None
-    ) -> Verdict:
+    async def verify(self, password_hash: str | None, password: str, before_work: BeforeWork | None = None) -> Verdict:
         """Compare a password with a hash; with None, do the same work and say WRONG.
 
         `before_work` is called when the turn has come, and may raise: a limit on failures that is checked there
@@ -55,14 +54,14 @@ class Passwords:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _run(self, work: Callable[[], Result], before_work: Callable[[], None] | None = None) -> Result:
+    async def _run(self, work: Callable[[], Result], before_work: BeforeWork | None = None) -> Result:
         if self._present >= self._queue_max:
             raise QueueFull("passwords")
         self._present += 1
         try:
             async with self._turns:
                 if before_work is not None:
-                    before_work()
+                    await before_work()
                 return await asyncio.get_running_loop().run_in_executor(self._threads, work)
         finally:
             self._present -= 1

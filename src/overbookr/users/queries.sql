@@ -64,9 +64,11 @@ select user_id, name, email, role, token_version, created_at, updated_at
    for no key update;
 
 -- name: use_refresh_token
--- Spend a token. No row: it was used, revoked or has expired.
-update refresh_tokens set used_at = clock_timestamp()
- where token_hash = $1 and used_at is null and revoked_at is null and expires_at > clock_timestamp()
+-- Spend a token. No row: it was used more than $2 seconds ago, was revoked, or has expired. The first use counts, so
+-- that using it again and again does not make it last.
+update refresh_tokens set used_at = coalesce(used_at, clock_timestamp())
+ where token_hash = $1 and revoked_at is null and expires_at > clock_timestamp()
+   and (used_at is null or used_at > clock_timestamp() - make_interval(secs => $2))
 returning family_id;
 
 -- name: insert_refresh_token

@@ -1,10 +1,9 @@
 """HTTP for accounts.
 
-Needs in the application's state: `users: UserStore`, `rate_limits: RateLimits`, `open_roles: bool` (whether anybody
-may register in any role).
+Needs in the application's state: `users: UserStore`, `rate_limits: RateLimits`, `client_addresses:
+ClientAddresses`, `open_roles: bool` (whether anybody may register in any role).
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, assert_never
@@ -16,9 +15,10 @@ from litestar.datastructures import State
 from litestar.params import JSONBody
 from litestar.types import Scope
 
+from overbookr.http.addresses import ClientAddresses
 from overbookr.http.auth import Principal, optional_principal_of, principal_of
 from overbookr.http.problem import invalid_fields, problem
-from overbookr.http.rate_limits import RateLimits, client_address
+from overbookr.http.rate_limits import RateLimits
 from overbookr.ids import new_id
 from overbookr.text import described, visible
 from overbookr.users.model import (
@@ -53,10 +53,11 @@ from overbookr.users.model import (
     password_fault,
 )
 from overbookr.users.store import UserStore
+from overbookr.users.tokens import REFRESH_TOKEN_LENGTH_MAX
 
 _TAGS = ["Accounts"]
 # Answers with tokens in them belong into no cache (RFC 6749 section 5.1).
-_NO_STORE = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 # For the description of the interface: what the model refuses in a name.
 _UNPRINTABLE = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
@@ -94,7 +95,7 @@ class LoginRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RefreshRequest(msgspec.Struct, forbid_unknown_fields=True):
-    refresh_token: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    refresh_token: Annotated[str, msgspec.Meta(min_length=1, max_length=REFRESH_TOKEN_LENGTH_MAX)]
 
 
 class UpdateRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -135,21 +136,14 @@ class UpdateAnswer(UserAnswer, omit_defaults=True):
     summary="Open an account",
 )
 async def register(data: JSONBody[RegisterRequest], state: State, scope: Scope) -> Response[SessionAnswer]:
-    _rate_limits(state).count_registration(client_address(scope))
-    if data.role != "user" and not _may_choose_role(state, optional_principal_of(scope)):
-        return problem("role_not_allowed")
-    name, email = clean_name(data.name), clean_email(data.email)
-    faults = account_faults(name, email, data.password)
-    if data.role not in ROLES:
-        faults.append(("role", f"must be one of {', '.join(ROLES)}"))
-    if faults:
-        return invalid_fields((f"$.{field}", fault) for field, fault in faults)
-    outcome: RegisterOutcome = await _users(state).register(Register(new_id(), name, email, data.password, data.role))
+    outcome = await check_and_register(data, state, scope)
     match outcome:
-        case Registered(session):
-            return Response(_session_answer(session), status_code=201, headers=_NO_STORE)
+        case Session():
+            return Response(_session_answer(outcome), status_code=201, headers=NO_STORE)
         case EmailTaken():
             return problem("email_taken")
+        case Response():
+            return outcome
         case _:
             assert_never(outcome)
 
@@ -162,19 +156,11 @@ async def register(data: JSONBody[RegisterRequest], state: State, scope: Scope) 
     summary="Log in",
 )
 async def log_in(data: JSONBody[LoginRequest], state: State, scope: Scope) -> Response[SessionAnswer]:
-    rate_limits, address, email = _rate_limits(state), client_address(scope), clean_email(data.email)
-    rate_limits.count_login(address)
-    if "\0" in email:
-        # No text column can hold it, so nobody has it; any other nonsense is simply unknown.
-        email = ""
-    outcome: LogInOutcome = await _users(state).log_in(
-        LogIn(email, data.password), partial(rate_limits.check_failures, email, address)
-    )
+    outcome = await check_and_log_in(data, state, scope)
     match outcome:
-        case LoggedIn(session):
-            return Response(_session_answer(session), headers=_NO_STORE)
+        case Session():
+            return Response(_session_answer(outcome), headers=NO_STORE)
         case BadCredentials():
-            rate_limits.count_failure(email, address)
             return problem("bad_credentials")
         case _:
             assert_never(outcome)
@@ -188,10 +174,10 @@ async def log_in(data: JSONBody[LoginRequest], state: State, scope: Scope) -> Re
     summary="Exchange a refresh token for a new pair",
 )
 async def refresh(data: JSONBody[RefreshRequest], state: State) -> Response[SessionAnswer]:
-    outcome: RefreshOutcome = await _users(state).refresh(data.refresh_token)
+    outcome: RefreshOutcome = await users_of(state).refresh(data.refresh_token)
     match outcome:
         case Refreshed(session):
-            return Response(_session_answer(session), headers=_NO_STORE)
+            return Response(_session_answer(session), headers=NO_STORE)
         case RefreshRefused():
             return problem("invalid_refresh_token")
         case _:
@@ -200,13 +186,13 @@ async def refresh(data: JSONBody[RefreshRequest], state: State) -> Response[Sess
 
 @post("/users/logout", opt={"policy": "user"}, status_code=204, tags=_TAGS, summary="End all your sessions at once")
 async def log_out(state: State, scope: Scope) -> None:
-    await _users(state).log_out(principal_of(scope).user_id)
+    await users_of(state).log_out(principal_of(scope).user_id)
 
 
 @get("/users/me", opt={"policy": "user", "refusals": ("user_not_found",)}, tags=_TAGS, summary="Your account")
 async def get_me(state: State, scope: Scope) -> Response[UserAnswer]:
-    user = await _users(state).find(principal_of(scope).user_id)
-    return problem("user_not_found") if user is None else Response(UserAnswer(**_user_fields(user)))
+    user = await users_of(state).find(principal_of(scope).user_id)
+    return problem("user_not_found") if user is None else Response(UserAnswer(**fields_of(user)))
 
 
 @patch(
@@ -216,31 +202,63 @@ async def get_me(state: State, scope: Scope) -> Response[UserAnswer]:
     summary="Change your name or password",
 )
 async def update_me(data: JSONBody[UpdateRequest], state: State, scope: Scope) -> Response[UpdateAnswer]:
-    principal, users = principal_of(scope), _users(state)
+    principal, users = principal_of(scope), users_of(state)
     name = None if data.name is None else clean_name(data.name)
     faults = _update_faults(name, data)
     if faults:
         return invalid_fields(faults)
     if data.password is not None and data.current_password is not None:
         command = ChangePassword(principal.user_id, principal.token_version, data.current_password, data.password, name)
-        return await _change_password(command, state, client_address(scope))
+        return await _change_password(command, state, _address(state, scope))
     user = await (users.find(principal.user_id) if name is None else users.rename(principal.user_id, name))
-    return problem("user_not_found") if user is None else Response(UpdateAnswer(**_user_fields(user)))
+    return problem("user_not_found") if user is None else Response(UpdateAnswer(**fields_of(user)))
+
+
+async def check_and_register(data: RegisterRequest, state: State, scope: Scope) -> Session | EmailTaken | Response[Any]:
+    """The new user's session. A response is the refusal of what was sent."""
+    await _rate_limits(state).count_registration(_address(state, scope))
+    if data.role != "user" and not _may_choose_role(state, optional_principal_of(scope)):
+        return problem("role_not_allowed")
+    name, email = clean_name(data.name), clean_email(data.email)
+    faults = account_faults(name, email, data.password)
+    if data.role not in ROLES:
+        faults.append(("role", f"must be one of {', '.join(ROLES)}"))
+    if faults:
+        return invalid_fields((f"$.{field}", fault) for field, fault in faults)
+    command = Register(new_id(), name, email, data.password, data.role)
+    outcome: RegisterOutcome = await users_of(state).register(command)
+    return outcome.session if isinstance(outcome, Registered) else outcome
+
+
+async def check_and_log_in(data: LoginRequest, state: State, scope: Scope) -> Session | BadCredentials:
+    """The session of whoever knows the password, within the limits on guessing."""
+    rate_limits, address, email = _rate_limits(state), _address(state, scope), clean_email(data.email)
+    await rate_limits.count_login(address)
+    if "\0" in email:
+        # No text column can hold it, so nobody has it; any other nonsense is simply unknown.
+        email = ""
+    outcome: LogInOutcome = await users_of(state).log_in(
+        LogIn(email, data.password), partial(rate_limits.check_failures, email, address)
+    )
+    if isinstance(outcome, LoggedIn):
+        return outcome.session
+    await rate_limits.count_failure(email, address)
+    return outcome
 
 
 async def _change_password(command: ChangePassword, state: State, address: str) -> Response[UpdateAnswer]:
     rate_limits, account = _rate_limits(state), str(command.user_id)
-    check: Callable[[], None] = partial(rate_limits.check_failures, account, address)
-    outcome: ChangePasswordOutcome = await _users(state).change_password(command, check)
+    check = partial(rate_limits.check_failures, account, address)
+    outcome: ChangePasswordOutcome = await users_of(state).change_password(command, check)
     match outcome:
         case PasswordChanged(session):
-            fields = _user_fields(session.user)
+            fields = fields_of(session.user)
             return Response(
                 UpdateAnswer(**fields, token=session.access_token, refresh_token=session.refresh_token),
-                headers=_NO_STORE,
+                headers=NO_STORE,
             )
         case WrongPassword():
-            rate_limits.count_failure(account, address)
+            await rate_limits.count_failure(account, address)
             return problem("wrong_password")
         case SessionOver():
             return problem("unauthorized")
@@ -266,7 +284,7 @@ def _may_choose_role(state: State, principal: Principal | None) -> bool:
     return bool(state.open_roles) or (principal is not None and principal.is_admin)
 
 
-def _users(state: State) -> UserStore:
+def users_of(state: State) -> UserStore:
     users: UserStore = state.users
     return users
 
@@ -276,7 +294,12 @@ def _rate_limits(state: State) -> RateLimits:
     return rate_limits
 
 
-def _user_fields(user: User) -> dict[str, Any]:
+def _address(state: State, scope: Scope) -> str:
+    addresses: ClientAddresses = state.client_addresses
+    return addresses.of(scope)
+
+
+def fields_of(user: User) -> dict[str, Any]:
     return {
         "id": user.user_id,
         "name": user.name,
@@ -288,7 +311,7 @@ def _user_fields(user: User) -> dict[str, Any]:
 
 
 def _session_answer(session: Session) -> SessionAnswer:
-    fields = _user_fields(session.user)
+    fields = fields_of(session.user)
     return SessionAnswer(**fields, token=session.access_token, refresh_token=session.refresh_token)
 
 

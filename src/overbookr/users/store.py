@@ -1,6 +1,6 @@
 """Runs the users' SQL: registration, sessions, passwords, and the standing that each request is checked against."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
@@ -36,7 +36,7 @@ from overbookr.users.model import (
     clean_email,
     clean_name,
 )
-from overbookr.users.passwords import Passwords, Verdict
+from overbookr.users.passwords import BeforeWork, Passwords, Verdict
 from overbookr.users.tokens import TokenIssuer, hash_refresh_token, new_refresh_token
 
 _QUERIES = load_queries("overbookr.users")
@@ -69,7 +69,7 @@ class UserStore:
             )
         return EmailTaken() if row is None else Registered(self._session(_user(row), refresh_token))
 
-    async def log_in(self, command: LogIn, before_work: Callable[[], None] | None = None) -> LogInOutcome:
+    async def log_in(self, command: LogIn, before_work: BeforeWork | None = None) -> LogInOutcome:
         """Check a password and open a session. Takes as long for an unknown e-mail as for a wrong password.
 
         `before_work` runs just before the password is looked at and may raise; see Passwords.verify.
@@ -96,15 +96,18 @@ class UserStore:
             )
         return BadCredentials() if kept is None else LoggedIn(self._session(user, refresh_token))
 
-    async def refresh(self, refresh_token: str) -> RefreshOutcome:
-        """Spend a refresh token for a new pair. One that was spent before ends its family instead."""
+    async def refresh(self, refresh_token: str, *, grace_seconds: int = 0) -> RefreshOutcome:
+        """Spend a refresh token for a new pair. One that was spent before ends its family instead.
+
+        Within `grace_seconds` of being spent it may be used again.
+        """
         token_hash, successor = hash_refresh_token(refresh_token), new_refresh_token()
         async with acquire(self._pool, limits.READ_WAIT_SECONDS_MAX) as connection, connection.transaction():
             row = await connection.fetchrow(_QUERIES.lock_owner_of_refresh_token, token_hash)
             if row is None:
                 return RefreshRefused()
             user = _user(row)
-            spent = await connection.fetchrow(_QUERIES.use_refresh_token, token_hash)
+            spent = await connection.fetchrow(_QUERIES.use_refresh_token, token_hash, grace_seconds)
             if spent is None:
                 await connection.execute(_QUERIES.revoke_family_of_used_token, token_hash)
                 return RefreshRefused()
@@ -129,7 +132,7 @@ class UserStore:
         return None if row is None else _user(row)
 
     async def change_password(
-        self, command: ChangePassword, before_work: Callable[[], None] | None = None
+        self, command: ChangePassword, before_work: BeforeWork | None = None
     ) -> ChangePasswordOutcome:
         """Set a new password, end every session of the user, and open a new one for the caller."""
         user_id, version = command.user_id, command.token_version

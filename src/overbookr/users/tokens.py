@@ -16,6 +16,8 @@ from overbookr.settings import Settings
 
 SECRET_BYTES_MIN: Final = 32
 SECRET_FILE: Final = "jwt_secret"
+# What is longer than this was not made by us.
+REFRESH_TOKEN_LENGTH_MAX: Final = 128
 _DISTINCT_BYTES_MIN = 8
 
 # Values that tutorials and example files show, in lower case without punctuation; padding does not make them secret.

@@ -51,11 +51,13 @@ class WaitlistEntry(msgspec.Struct, frozen=True):
 
 
 class QueuedUser(msgspec.Struct, frozen=True):
-    """An entry as an organiser sees it."""
+    """An entry as an organiser sees it; name and e-mail are null when the account is gone."""
 
     id: UUID
     event_id: UUID
     user_id: UUID
+    name: str | None
+    email: str | None
     position: int
     requested_seats: int
     status: str

@@ -6,9 +6,10 @@ select w.entry_id, w.event_id, queue_position(w.event_id, w.ticket) as position,
 
 -- name: list_waiting
 -- A page of the queue in the order of service.
-select w.entry_id, w.event_id, w.user_id, $2 + row_number() over (order by w.ticket) as position,
+select w.entry_id, w.event_id, w.user_id, u.name, u.email, $2 + row_number() over (order by w.ticket) as position,
        w.requested_seats, w.status, w.created_at
   from (select * from waitlist_entries where event_id = $1 and status = 'waiting' order by ticket limit $3 offset $2) w
+  left join users u using (user_id)
  order by w.ticket;
 
 -- name: count_waiting

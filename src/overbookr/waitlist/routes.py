@@ -40,6 +40,7 @@ class JoinAnswer(msgspec.Struct):
     status_code=202,
     opt={
         "policy": "user",
+        "allowance": "waitlist joins",
         "refusals": ("event_not_found", "not_on_sale", "already_waiting", "hold_limit", "seats_available"),
     },
     tags=["Waitlist"],
