@@ -9,9 +9,12 @@ RUN pip install --no-cache-dir uv==0.13.9
 WORKDIR /app
 # The dependencies change seldom, and so does the layer that holds them.
 COPY pyproject.toml uv.lock README.md LICENSE ./
-RUN uv sync --frozen --no-dev --no-install-project
+RUN uv sync --frozen --no-dev --extra redis --no-install-project
+# The pages are built by the wheel's own hook, with a Node that comes from PyPI.
+COPY hatch_build.py ./
+COPY web web
 COPY src src
-RUN uv sync --frozen --no-dev --no-editable
+RUN uv sync --frozen --no-dev --extra redis --no-editable
 
 FROM python:3.11-slim-bookworm
 # PostgreSQL refuses root; an ordinary user may run the embedded one as it is.
