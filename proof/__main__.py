@@ -31,6 +31,7 @@ PARTS: Final = (
     "crashes",
     "restarts",
     "overload",
+    "rude",
     "restore",
     "mutants",
 )

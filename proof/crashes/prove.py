@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from overbookr.database.embedded import bin_dir
+from overbookr.demo.percentile import percentile
 from overbookr.mail.store import MailStore
 from proof.crashes.campaign import Campaign
 from proof.crashes.disk import NoSmallDisk, filled, small_disk
@@ -17,7 +18,6 @@ from proof.crowd.record import Operation
 from proof.crowd.season import Programme, Season, open_season
 from proof.history.recording import check_history, write_closing
 from proof.house import SHARE, Auditor, House, open_house
-from proof.overload.tally import percentile
 from proof.part import Circumstances, Finding
 
 HOLD_SECONDS: Final = 2

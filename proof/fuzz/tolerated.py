@@ -24,6 +24,7 @@ BEYOND_SCHEMA: Final[dict[str, tuple[str, ...]]] = {
     "POST /events/{event_id}/seats/unblock": ("a seat is named twice",),
     # The description leaves the plan's format to pretix's own.
     "PUT /events/{event_id}/seating-plan": ("",),
+    "POST /seating-plans/preview": ("",),
     # A password is changed together with the one before.
     "PATCH /users/me": ("is needed to set a new password", "is missing beside current_password"),
     # The part before the @ has a length of its own.

@@ -1,11 +1,11 @@
 """What a phase of load came to, counted by the crowd itself."""
 
-import math
 from array import array
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
+
+from overbookr.demo.percentile import percentile
 
 REFUSALS: Final = (429, 503)
 
@@ -129,13 +129,6 @@ class Counting:
             Second(len(accepted), refused[0], percentile(accepted, 99)) for accepted, refused in self._seconds
         ]
         return tally
-
-
-def percentile(values: Sequence[float], rank: float) -> float | None:
-    """By nearest rank; None of nothing."""
-    if not values:
-        return None
-    return sorted(values)[max(0, math.ceil(len(values) * rank / 100) - 1)]
 
 
 def seconds_until_normal(

@@ -17,8 +17,8 @@ from overbookr.audit.store import AuditStore
 from overbookr.database.embedded import embedded
 from overbookr.database.migrate import migrate
 from overbookr.database.pool import open_pool
+from overbookr.demo.percentile import percentile
 from overbookr.main import FUNCTION_SOURCES
-from proof.overload.tally import percentile
 from proof.overload.venue import SHARE, Venue, open_venue, requests_of
 from proof.part import Circumstances, Finding
 from proof.restarts.balancer import Balancer, balancing

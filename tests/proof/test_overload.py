@@ -1,7 +1,6 @@
 """The overload part's own tools: what an overloaded server may not do is seen."""
 
 import asyncio
-from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from proof.overload import cancelling, prove
 from proof.overload.arrivals import Crowd, Phase
 from proof.overload.cancelling import leftovers
 from proof.overload.exchange import read_answer
-from proof.overload.tally import Second, Tally, percentile, seconds_until_normal
+from proof.overload.tally import Second, Tally, seconds_until_normal
 from proof.overload.venue import SHARE, Venue, requests_of
 from proof.part import Circumstances, Finding
 from tests.house.serving import Served
@@ -150,12 +149,6 @@ def test_normal_again_is_told_from_the_last_odd_second() -> None:
     assert seconds_until_normal(seconds(4), p99_ms_max=10) == 0
     assert seconds_until_normal(seconds(0, 2), p99_ms_max=10) is None
     assert seconds_until_normal(seconds(), p99_ms_max=4) is None
-
-
-def test_percentiles_are_by_nearest_rank() -> None:
-    assert percentile(array("d"), 99) is None
-    assert percentile([3.0, 1.0, 2.0], 50) == 2.0
-    assert percentile([float(number) for number in range(1, 101)], 99) == 99.0
 
 
 def test_an_answer_is_read_however_it_is_cut() -> None:

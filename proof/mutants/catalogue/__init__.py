@@ -3,6 +3,7 @@
 from typing import Final
 
 from proof.mutants.catalogue.access import ACCESS
+from proof.mutants.catalogue.allowances import ALLOWANCES
 from proof.mutants.catalogue.bookings import BOOKINGS
 from proof.mutants.catalogue.holds import HOLDS
 from proof.mutants.catalogue.lanes import LANES
@@ -10,6 +11,7 @@ from proof.mutants.catalogue.locks_and_seats import LOCKS_AND_SEATS
 from proof.mutants.catalogue.mail_and_audit import MAIL_AND_AUDIT
 from proof.mutants.catalogue.organisers import ORGANISERS
 from proof.mutants.catalogue.reads import READS
+from proof.mutants.catalogue.rude import RUDE
 from proof.mutants.catalogue.sales import SALES
 from proof.mutants.catalogue.schema import SCHEMA
 from proof.mutants.catalogue.streams import STREAMS
@@ -25,6 +27,8 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *SCHEMA,
     *LANES,
     *ACCESS,
+    *ALLOWANCES,
+    *RUDE,
     *READS,
     *SALES,
     *STREAMS,

@@ -60,8 +60,8 @@ SALES = (
         "report-of-many-moments",
         "The parts of a report are of different moments, and a sale between them is in one part only.",
         "analytics/store.py",
-        'connection.transaction(isolation="repeatable_read", readonly=True)',
-        'connection.transaction(isolation="read_committed", readonly=True)',
+        '(isolation="repeatable_read", readonly=True),\n        ):\n            now: datetime',
+        '(isolation="read_committed", readonly=True),\n        ):\n            now: datetime',
         tests("analytics/test_total_bookings.py::test_all_numbers_are_of_one_instant[postgresql-18]"),
     ),
     defect(
