@@ -40,6 +40,22 @@ _STYLE: Final = Style(
     value_colors=(_INK,),
     ci_colors=(_INK,),
 )
+_LINES_HEIGHT: Final = 420
+_LINES: Final = Style(
+    background="transparent",
+    plot_background="transparent",
+    foreground=_INK,
+    foreground_strong=_INK,
+    foreground_subtle=_INK,
+    guide_stroke_color=_INK,
+    major_guide_stroke_color=_INK,
+    colors=("#3b82c4", "#c4623b", "#3b9c5a", "#9c5ac4", "#b0902a", "#c43b78", "#2aa3a3", "#7a7a7a", "#8a5a3b"),
+    font_family="sans-serif",
+    label_font_size=12,
+    major_label_font_size=12,
+    legend_font_size=12,
+    title_font_size=15,
+)
 
 
 def draw(title: str, figures: list[dict[str, Any]]) -> bytes | None:
@@ -68,6 +84,27 @@ def draw(title: str, figures: list[dict[str, Any]]) -> bytes | None:
     shown.reverse()
     chart.x_labels = [f"{figure['name']}, {figure['variant']}: {_formatted(figure['median'])}" for figure in shown]
     chart.add("", [_bar(figure) for figure in shown])
+    return _without_date_and_script(chart.render_tree())
+
+
+def draw_growth(dimension: str, title: str, figures: list[dict[str, Any]]) -> bytes | None:
+    """A line an operation: what it costs beside what it costs once, as one dimension grows; None without any ratio."""
+    shown = [figure for figure in figures if figure["ratio"] is not None]
+    grown = [figure for figure in shown if figure["repetitions"][0]["dimension"] == dimension]
+    factors = sorted({figure["repetitions"][0]["factor"] for figure in grown})
+    if not factors:
+        return None
+    chart = pygal.Line(
+        style=_LINES, width=_WIDTH, height=_LINES_HEIGHT,
+        title=f"{title}: times the milliseconds of the smallest house",
+        value_formatter=_formatted, js=[], legend_at_bottom=True, legend_at_bottom_columns=4, truncate_legend=-1,
+        range=(0, max(2.0, *(figure["ratio"] for figure in grown))),
+    )  # fmt: skip
+    chart.uuid = f"growth-{dimension}"
+    chart.x_labels = ["1 time", *(f"{factor} times" for factor in factors)]
+    for name in dict.fromkeys(figure["name"] for figure in grown):
+        ratios = {figure["repetitions"][0]["factor"]: figure["ratio"] for figure in grown if figure["name"] == name}
+        chart.add(name, [1.0, *(ratios.get(factor) for factor in factors)])
     return _without_date_and_script(chart.render_tree())
 
 

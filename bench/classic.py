@@ -5,10 +5,10 @@ import re
 import tempfile
 from typing import Any, Final
 
-from bench.processes import cpu_seconds, read_groups
 from bench.stage import GRIDS, HERE, QUERIES, STRIDE, YARDSTICK, Stage
 from overbookr.database.embedded import bin_dir
 from overbookr.database.pool import session_settings
+from proof.processes import read_groups, seconds_by_group
 
 CLIENTS: Final = 50
 
@@ -26,9 +26,9 @@ async def measure(stage: Stage, kind: str, layout: str, seconds: int) -> dict[st
     _run_pgbench(stage, kind, layout, ["-t", str(walk // 10)], walk - walk // 10 - 1)
     warm = await _count_taken(stage, kind)
     groups = read_groups(stage.server.postmaster_pid)
-    before = cpu_seconds(groups)
+    before = seconds_by_group(groups)
     output, client_seconds = _run_pgbench(stage, kind, layout, ["-T", str(seconds)], 0)
-    after = cpu_seconds(groups)
+    after = seconds_by_group(groups)
     done = int(_required(_COUNT, output))
     failed = int(_required(_FAILED, output))
     taken = await _count_taken(stage, kind) - warm

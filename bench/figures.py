@@ -6,6 +6,7 @@ from typing import Any, Final
 
 PER_SECOND: Final = "a second"
 MILLISECONDS: Final = "ms"
+KILOBYTES: Final = "kB"
 
 
 @dataclass(slots=True)
@@ -28,6 +29,11 @@ class Figure:
     @property
     def failures(self) -> list[str]:
         return sorted({reason for repetition in self.repetitions for reason in repetition.get("failed", ())})
+
+    @property
+    def missed(self) -> list[str]:
+        """Goals that a repetition has not reached; its figures are true nonetheless."""
+        return sorted({goal for repetition in self.repetitions for goal in repetition.get("missed", ())})
 
     @property
     def values(self) -> list[float]:
@@ -53,6 +59,7 @@ def as_json(figures: list[Figure]) -> list[dict[str, Any]]:
                 "max": values[-1] if values else None,
                 "ratio": middle / yardstick if middle is not None and yardstick else None,
                 "failed": figure.failures,
+                "missed": figure.missed,
             }
         )
     return told

@@ -19,13 +19,14 @@ from uuid import UUID
 import msgspec
 import uvloop
 
-from bench.processes import cpu_seconds, read_groups
 from bench.stage import GRIDS, ROOT, Stage, Turnout, seats_of
 from overbookr.bookings.model import BookHold, HoldBooked
 from overbookr.database.pool import Pool, open_pool
+from overbookr.demo.percentile import percentile
 from overbookr.holds.model import HoldPlaced, PlaceHold
 from overbookr.ids import new_id
 from overbookr.writes.writer import Writer
+from proof.processes import read_groups, seconds_by_group
 
 PROCESSES: Final = 2
 LANES: Final = 2
@@ -66,13 +67,13 @@ async def measure(stage: Stage, kind: str, layout: str, seconds: int, connection
         if await driver.stdout.readline() != b"ready\n":
             raise RuntimeError("a driving process did not get ready; see its complaint above")
     groups = read_groups(stage.server.postmaster_pid)
-    before = cpu_seconds(groups)
+    before = seconds_by_group(groups)
     outputs = await asyncio.gather(*(driver.communicate(b"go\n") for driver in drivers))
-    after = cpu_seconds(groups)
+    after = seconds_by_group(groups)
     if any(driver.returncode for driver in drivers):
         raise RuntimeError("a driving process failed; see its complaint above")
     reports = [msgspec.json.decode(output, type=Report) for output, _ in outputs]
-    latencies = sorted(latency for report in reports for latency in report.latencies_ms)
+    latencies = [latency for report in reports for latency in report.latencies_ms]
     batches: Counter[int] = Counter()
     refused: Counter[str] = Counter()
     for report in reports:
@@ -85,9 +86,7 @@ async def measure(stage: Stage, kind: str, layout: str, seconds: int, connection
         "refusals": dict(refused),
         "failed": [],
         "ran_out": any(report.ran_out for report in reports),
-        "latency_ms": {
-            name: latencies[int(len(latencies) * share)] for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
-        },
+        "latency_ms": {f"p{rank}": percentile(latencies, rank) for rank in (50, 95, 99)},
         "batch": {"mean": sum(size * n for size, n in batches.items()) / batches.total(), "count": batches.total()},
         "cpu_seconds": {
             "postgres": after["postgres"] - before["postgres"],

@@ -14,10 +14,10 @@ from overbookr.bookings.model import BookHold, HoldBooked
 from overbookr.database.pool import open_pool
 from overbookr.holds.model import HoldPlaced, PlaceHold
 from overbookr.ids import new_id
-from overbookr.main import open_seats
 from overbookr.seats.model import PlanReplaced
 from overbookr.seats.natural_order import natural_key
 from overbookr.seats.plan import PlanRefused, parse_plan
+from overbookr.stores import open_seats
 from overbookr.waitlist.model import JoinWaitlist, WaitlistJoined
 from overbookr.writes.writer import Writer
 
@@ -32,6 +32,7 @@ _SEATS_PER_CALL: Final = 5_000
 _LANES: Final = 4
 _AT_ONCE: Final = 500
 _PAST_EVENTS: Final = 1_000
+_SOAK_EVENTS: Final = 40
 _BOOKINGS_PER_CALL: Final = 250_000
 
 
@@ -102,6 +103,15 @@ async def build_churn(stage: Stage, template: str) -> list[UUID]:
     return [event_id]
 
 
+def build_soak(pairs: int) -> Builder:
+    """A few events with as many pairs of seats each, of which everybody wants some for a long time."""
+
+    async def build(stage: Stage, template: str) -> list[UUID]:
+        return [await _single_event(stage, template, 2 * pairs) for _ in range(_SOAK_EVENTS)]
+
+    return build
+
+
 def build_halls(halls: Sequence[int]) -> Builder:
     """An event a hall, with its chart, and some of its seats sold; `halls` are their seats."""
 
@@ -111,7 +121,8 @@ def build_halls(halls: Sequence[int]) -> Builder:
     return build
 
 
-async def _build_hall(stage: Stage, template: str, seats: int) -> UUID:
+async def open_hall(stage: Stage, template: str, seats: int) -> tuple[UUID, list[str]]:
+    """An event with a chart of as many seats, all of them free, and their labels."""
     plan = parse_plan(_plan(seats))
     if isinstance(plan, PlanRefused):
         raise RuntimeError(f"the plan of {seats} seats was refused: {plan}")
@@ -122,7 +133,11 @@ async def _build_hall(stage: Stage, template: str, seats: int) -> UUID:
         outcome = await store.replace_plan(event_id, plan)
     if not isinstance(outcome, PlanReplaced) or outcome.seats != seats:
         raise RuntimeError(f"the plan of {seats} seats was not taken as it is: {outcome}")
-    labels = [seat.seat_no for seat in plan.seats]
+    return event_id, [seat.seat_no for seat in plan.seats]
+
+
+async def _build_hall(stage: Stage, template: str, seats: int) -> UUID:
+    event_id, labels = await open_hall(stage, template, seats)
     # Every third seat or so, by tens, a buyer each.
     wanted = [label for place, label in enumerate(labels) if place * 37 % 100 < SOLD_PERCENT]
     tens = [tuple(wanted[start : start + _SEATS_PER_HOLD]) for start in range(0, len(wanted), _SEATS_PER_HOLD)]

@@ -11,6 +11,7 @@ from bench.stage import HERE, run_command
 from overbookr.database.embedded import bin_dir
 
 _PROBE_SECONDS: Final = 1
+_MEASURED: Final = (":/", ":(top,exclude)bench/results", ":(top,exclude)docs")
 
 
 def describe_machine(folder: Path) -> dict[str, Any]:
@@ -30,13 +31,14 @@ def describe_machine(folder: Path) -> dict[str, Any]:
 
 
 def describe_commit() -> dict[str, Any]:
-    """The commit that was measured, and whether anything was changed since. None outside of a git checkout."""
+    """The commit that was measured, and whether anything was changed since but the results and the page that is made of
+    them. None outside of a git checkout."""
 
     def git(*arguments: str) -> str | None:
         done = subprocess.run(["git", *arguments], cwd=HERE, capture_output=True, text=True, check=False)
         return done.stdout.strip() if done.returncode == 0 else None
 
-    return {"commit": git("rev-parse", "HEAD"), "changed_since": bool(git("status", "--porcelain"))}
+    return {"commit": git("rev-parse", "HEAD"), "changed_since": bool(git("status", "--porcelain", "--", *_MEASURED))}
 
 
 def file_system_of(folder: Path) -> str:

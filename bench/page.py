@@ -3,6 +3,8 @@
 python -m bench.page             writes the page from bench/results/latest.json
 python -m bench.page --check     exits with 1 if the page is not what the results say, or there is one of nothing
 python -m bench.page FILE        writes the page from other results
+
+With bench/results/profile.json, the profiles are part of the page.
 """
 
 import json
@@ -12,10 +14,12 @@ from statistics import median
 from typing import Any, Final
 
 from bench.catalogue import SCENARIOS
-from bench.charts import draw, write_charts
+from bench.charts import draw, draw_growth, write_charts
 from bench.figures import MILLISECONDS
-from bench.report import COSTS, cells, costs, number, remarks
-from bench.results import LATEST
+from bench.hot_paths import flames, render_profile
+from bench.report import COSTS, cells, costs, most_load, number, remarks
+from bench.results import LATEST, PROFILE, durations
+from bench.sizes import DIMENSIONS
 from bench.stage import ROOT
 
 DOCUMENT: Final = ROOT / "docs" / "performance.md"
@@ -41,9 +45,13 @@ generator beside them.
 
 {costs}
 
-## Start and memory
+{profile}## Start and memory
 
 {memory}
+
+## How long measuring it took
+
+{durations}
 """
 
 
@@ -57,40 +65,53 @@ def main(arguments: list[str]) -> int:
     if not source.exists():
         print(f"there are no results in {source}: run make bench", file=sys.stderr)
         return 1
-    results = json.loads(source.read_text())
-    write_charts(CHARTS, charts(results))
-    DOCUMENT.write_text(render(results))
+    results, profile = json.loads(source.read_text()), read_profile()
+    write_charts(CHARTS, charts(results, profile))
+    DOCUMENT.write_text(render(results, profile))
     return 0
 
 
-def check(source: Path, document: Path = DOCUMENT, folder: Path = CHARTS) -> list[str]:
+def read_profile(source: Path = PROFILE) -> dict[str, Any] | None:
+    """What the latest profile has found, if one was taken."""
+    found: dict[str, Any] | None = json.loads(source.read_text()) if source.exists() else None
+    return found
+
+
+def check(source: Path, document: Path = DOCUMENT, folder: Path = CHARTS, profiled: Path = PROFILE) -> list[str]:
     """What is wrong with the page that there is, or with its being there. A page and its results come together."""
     if not source.exists():
         left = [path for path in (document, folder) if path.exists()]
         return [f"{path.name} is there, and there are no results it could be of" for path in left]
-    results = json.loads(source.read_text())
-    if not document.exists() or document.read_text() != render(results):
+    results, profile = json.loads(source.read_text()), read_profile(profiled)
+    if not document.exists() or document.read_text() != render(results, profile):
         return [f"{document.name} is not what the results say: python -m bench.page"]
-    drawn = {f"{name}.svg": content for name, content in charts(results).items()}
+    drawn = {f"{name}.svg": content for name, content in charts(results, profile).items()}
     there = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
     return [] if drawn == there else [f"the charts in {folder.name} are not what the results say: python -m bench.page"]
 
 
-def render(results: dict[str, Any]) -> str:
+def render(results: dict[str, Any], profile: dict[str, Any] | None = None) -> str:
+    drawn = charts(results)
     return _FRAME.format(
         conditions=_conditions(results),
         scenarios="\n\n".join(
-            _scenario(name, figures, name in charts(results)) for name, figures in _by_scenario(results)
+            _scenario(name, figures, [chart for chart in drawn if chart.partition("-")[0] == name])
+            for name, figures in _by_scenario(results)
         ),
         costs=_costs(results["figures"]),
         memory=_memory(results),
+        durations=_durations(results),
+        profile=f"{render_profile(profile)}\n" if profile is not None else "",
     )
 
 
-def charts(results: dict[str, Any]) -> dict[str, bytes]:
-    """The chart of each scenario that has any figure to be drawn."""
-    drawn = {name: draw(SCENARIOS[name].says, figures) for name, figures in _by_scenario(results)}
-    return {name: content for name, content in drawn.items() if content is not None}
+def charts(results: dict[str, Any], profile: dict[str, Any] | None = None) -> dict[str, bytes]:
+    """The chart of each scenario that has any figure to be drawn; of growth, one a dimension; flame graphs."""
+    drawn = {name: draw(SCENARIOS[name].says, figures) for name, figures in _by_scenario(results) if name != "growth"}
+    grown = [figure for figure in results["figures"] if figure["scenario"] == "growth" and not figure["failed"]]
+    drawn |= {f"growth-{dimension}": draw_growth(dimension, says, grown) for dimension, says in DIMENSIONS.items()}
+    shown = {name: content for name, content in drawn.items() if content is not None}
+    return shown | (flames(profile) if profile is not None else {})
 
 
 def _by_scenario(results: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -113,16 +134,15 @@ def _conditions(results: dict[str, Any]) -> str:
         f"{settings['repetitions']} repetitions of {settings['seconds']} s after a warm-up that is not counted, "
         f"{settings['connections']} connections, {settings['pgbench_clients']} clients of pgbench.",
     ]
-    if machine["load_before"] > machine["cores"] / 2:
+    if most_load(results) > machine["cores"] / 2:
         lines.append("- **Others were at work on the machine: take no figure at its word.**")
     return "\n".join(lines)
 
 
-def _scenario(name: str, figures: list[dict[str, Any]], is_drawn: bool) -> str:
+def _scenario(name: str, figures: list[dict[str, Any]], drawn: list[str]) -> str:
     title = SCENARIOS[name].says
     parts = [f"## {title}"]
-    if is_drawn:
-        parts.append(f"![{title}: the figures of the table as bars](performance/{name}.svg)")
+    parts += [f"![{title}: {_pictured(chart)}](performance/{chart}.svg)" for chart in drawn]
     rows = [
         "| What | Where | Unit | Min | Median | Max | Ratio | p50 ms | p99 ms | Refused |",
         "|---|---|---|--:|--:|--:|--:|--:|--:|--:|",
@@ -133,6 +153,11 @@ def _scenario(name: str, figures: list[dict[str, Any]], is_drawn: bool) -> str:
         parts.append(f"Ratios are to: {'; '.join(yardsticks)}, of the same variant where there are several.")
     told = [f"- {figure['name']}, {figure['variant']}: {line}" for figure in figures for line in _lines(figure)]
     return "\n\n".join([*parts, "\n".join(told)] if told else parts)
+
+
+def _pictured(chart: str) -> str:
+    dimension = DIMENSIONS.get(chart.partition("-")[2])
+    return "the figures of the table as bars" if dimension is None else f"ratios by the number of {dimension}, as lines"
 
 
 def _lines(figure: dict[str, Any]) -> list[str]:
@@ -152,6 +177,9 @@ def _lines(figure: dict[str, Any]) -> list[str]:
         lines.append(f"{first['had']} holds were had by anybody")
     if "promoted" in first:
         lines.append(f"{first['promoted']:,} waiters were promoted, warm-up included")
+    if "answer_ms" in first and figure["variant"].endswith("p50"):
+        middle, most = (number(first["answer_ms"][share]) for share in ("p50", "p99"))
+        lines.append(f"the holds themselves were answered after {middle} ms, 99 of 100 of them within {most} ms")
     if "body_bytes" in first:
         lines.append(f"{first['body_bytes']:,} bytes a body")
     return lines
@@ -179,6 +207,15 @@ def _memory(results: dict[str, Any]) -> str:
         lines.append(f"- {name}: {total:.0f} MiB (PSS) in {len(processes)} processes after the last load.")
     lines.append(f"- The laws of the house were asked {results['audits']} times, after each load that writes.")
     return "\n".join(lines)
+
+
+def _durations(results: dict[str, Any]) -> str:
+    rows = ["| Scenario | Rounds | Its layouts, s | A round, s |", "|---|--:|--:|--:|"]
+    rows += [
+        f"| `{name}` | {rounds} | {number(build)} | {number(seconds)} |"
+        for name, rounds, build, seconds in durations(results["rounds"])
+    ]
+    return "\n".join(rows)
 
 
 def _cell(text: str) -> str:

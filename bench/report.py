@@ -7,7 +7,9 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from bench.figures import MILLISECONDS, mean_of
+from bench.figures import KILOBYTES, MILLISECONDS, mean_of
+from bench.results import durations
+from bench.wear import growth_lines
 
 COSTS: Final = {
     "postgres": "PostgreSQL", "api": "API processes", "python": "Python, no HTTP", "duties": "duties", "serve": "serve",
@@ -24,10 +26,8 @@ def print_report(results: dict[str, Any]) -> None:
         f"{' with changes' if results['changed_since'] else ''}"
     )
     console.print(f"Disk: {results['disk']}")
-    if machine["load_before"] > machine["cores"] / 2:
-        console.print(
-            f"[bold]Others were at work here (load {machine['load_before']}): take no figure at its word.[/bold]"
-        )
+    if most_load(results) > machine["cores"] / 2:
+        console.print(f"[bold]Others were at work here (load {most_load(results)}): take no figure at its word.[/bold]")
     console.print(_figures_table(results["figures"]))
     console.print(_costs_table(results["figures"]))
     if starts := sorted(results["start_seconds"]):
@@ -36,10 +36,17 @@ def print_report(results: dict[str, Any]) -> None:
     for name, processes in results["memory_mib"].items():
         total = sum(process["pss"] for process in processes)
         console.print(f"Memory of {name} after the last load: {total:.0f} MiB (PSS) in {len(processes)} processes")
+    for name, rounds, build, seconds in durations(results["rounds"]):
+        console.print(f"{name}: {rounds} rounds of {number(seconds)} s, {number(build)} s before for its layouts")
     console.print(f"The laws of the house were asked {results['audits']} times.")
     for figure in results["figures"]:
         for problem in [f"[bold]FAILED:[/bold] {reason}" for reason in figure["failed"]] + remarks(figure):
             console.print(f"{figure['name']} ({figure['variant']}): {problem}")
+
+
+def most_load(results: dict[str, Any]) -> float:
+    """Of what others did on the machine as far as it is known: when a slice of the run began."""
+    return float(max(results["machine"]["load_before"], *results.get("loads_before", (0.0,))))
 
 
 def number(value: float | None) -> str:
@@ -62,7 +69,7 @@ def latency(figure: dict[str, Any]) -> tuple[str, str]:
 def cells(figure: dict[str, Any]) -> list[str]:
     """Unit, least, middle and greatest value, ratio, latencies and refusals of a figure."""
     values = ["failed", "", ""] if figure["failed"] else [number(figure[name]) for name in ("min", "median", "max")]
-    unit = figure["measure"] if figure["measure"] == MILLISECONDS else f"{figure['unit']}/s"
+    unit = figure["measure"] if figure["measure"] in (MILLISECONDS, KILOBYTES) else f"{figure['unit']}/s"
     refused = mean_of(figure, "refused")
     return [unit, *values, number(figure["ratio"]), *latency(figure), f"{refused:,.0f}" if refused else ""]
 
@@ -83,8 +90,15 @@ def remarks(figure: dict[str, Any]) -> list[str]:
         for reason, times in (repetition.get("refusals") or {}).items():
             found[reason] = found.get(reason, 0) + times
     told = [f"{times:,} answers {reason}" for reason, times in sorted(found.items())]
+    told += [f"missed its goal: {goal}" for goal in figure.get("missed", ())]
     if any(repetition.get("ran_out") for repetition in figure["repetitions"]):
         told.append("was done before its time was over; the rate is that of the time it took")
+    if figure.get("scenario") == "peer" and figure["ratio"]:
+        told.append(f"Overbookr does {number(1 / figure['ratio'])} times as many")
+    told += growth_lines(figure["repetitions"][0].get("samples") or [])
+    bound = figure["repetitions"][0].get("bound")
+    if bound is not None and figure["ratio"] is not None and figure["ratio"] > bound:
+        told.append(f"grew {number(figure['ratio'])} times; {bound} is the bound of what it does not itself touch")
     return told
 
 

@@ -3,9 +3,12 @@
 import asyncio
 import http.client
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
 from statistics import median
 from typing import Any, Final, TypeVar
 
@@ -13,6 +16,7 @@ import asyncpg
 
 from bench.figures import PER_SECOND, Figure
 from bench.serving import Served, serve
+from bench.sizes import SMALL, SMALL_SOAK, Sizes, Soak
 from bench.stage import Stage
 
 _T = TypeVar("_T")
@@ -33,15 +37,21 @@ class Choices:
     viewers: tuple[int, ...]
     watch_seconds: int
     peer: str | None = None
+    peer_command: str | None = None
+    peer_migrations: Path | None = None
+    growth: Sizes = SMALL
+    soak: Soak = SMALL_SOAK
 
 
 @dataclass
 class Bench:
-    """What a scenario is given: the stage, the choices, and where its figures go."""
+    """What a scenario is given: the stage, the choices, and where its figures go. `rounds` tells of each scenario when
+    each of its rounds began and how long it took."""
 
     stage: Stage
     choices: Choices
     figures: dict[tuple[str, str], Figure] = field(default_factory=dict)
+    rounds: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     start_seconds: list[float] = field(default_factory=list)
     memory: dict[str, Any] = field(default_factory=dict)
     audits: int = 0
@@ -67,12 +77,19 @@ class Bench:
         told = "; ".join(failed) if failed else f"{repetition['value']:,.2f} {unit} {measure}"
         self.say(f"  {name} ({variant}): {'FAILED: ' if failed else ''}{told}{_besides(repetition)}")
 
-    async def measure(self, scenario: str, measure: "Measure") -> None:
-        """What cannot be measured is told like anything that failed, and does not take the rest of the run with it."""
+    async def measure(self, scenario: str, measure: "Measure", build: "Measure") -> None:
+        """A round of a scenario, after what it needs is there. What cannot be measured is told like anything that
+        failed, and does not take the rest of the run with it."""
+        told: dict[str, Any] = {"started_at": datetime.now(UTC).isoformat(timespec="seconds")}
+        began = built = time.perf_counter()
         try:
+            await build(self)
+            built = time.perf_counter()
             await measure(self)
         except (RuntimeError, OSError, asyncpg.PostgresError, http.client.HTTPException) as error:
             self.add(scenario, scenario, "all of it", "figures", {"failed": [f"{type(error).__name__}: {error}"]})
+        told |= {"build_seconds": round(built - began, 1), "seconds": round(time.perf_counter() - built, 1)}
+        self.rounds.setdefault(scenario, []).append(told)
 
     def say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from bench.processes import memory_of, read_groups
 from bench.stage import ROOT, Stage
+from proof.processes import memory_of, read_groups, tree_of
 
 PROCESSES: Final = 2
-_READY_SECONDS = 180.0
+_READY_SECONDS = 600.0
 _POLL_SECONDS = 0.005
 _STOP_SECONDS = 20.0
 _BUCKET = re.compile(
@@ -28,11 +28,18 @@ _BUCKET = re.compile(
 
 class Served:
     """A server that runs: its address, and of one that was started here its processes and the seconds it took to be
-    ready."""
+    ready. All processes of a peer count as its API."""
 
     def __init__(
-        self, url: str, process: "subprocess.Popen[bytes] | None", postmaster: int | None, seconds_to_ready: float
+        self,
+        url: str,
+        process: "subprocess.Popen[bytes] | None",
+        postmaster: int | None,
+        seconds_to_ready: float,
+        *,
+        is_peer: bool = False,
     ) -> None:
+        self.is_peer = is_peer
         self.process = process
         self.url = url
         self.seconds_to_ready = seconds_to_ready
@@ -46,6 +53,8 @@ class Served:
     def read_groups(self) -> dict[str, list[int]]:
         if self.process is None or self._postmaster is None:
             return {}
+        if self.is_peer:
+            return read_groups(self._postmaster) | {"api": tree_of(self.process.pid)}
         return read_groups(self._postmaster, self.process.pid)
 
     def memory(self) -> dict[str, list[dict[str, float]]]:
@@ -68,7 +77,7 @@ class Served:
     def read_batches(self) -> dict[str, float]:
         """The histogram of the batches of writes: `sum`, `count`, and the count up to each size. Empty where none is
         kept."""
-        if self.process is None:
+        if self.process is None or self.is_peer:
             return {}
         try:
             with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
@@ -113,10 +122,20 @@ def serve_bare(stage: Stage) -> Iterator[Served]:
 
 
 @contextmanager
-def _running(stage: Stage, command: list[str], settings: dict[str, str], ready: str) -> Iterator[Served]:
+def serve_peer(stage: Stage, command: list[str], dsn: str) -> Iterator[Served]:
+    """Another server that takes its settings from the environment as this API's first implementation did."""
+    settings = {"POSTGRESQL_URI": dsn, "JWT_SECRET": stage.secret}
+    with _running(stage, command, settings, "/healthz", is_peer=True) as served:
+        yield served
+
+
+@contextmanager
+def _running(
+    stage: Stage, command: list[str], settings: dict[str, str], ready: str, *, is_peer: bool = False
+) -> Iterator[Served]:
     port = _free_port()
     environment = {name: value for name, value in os.environ.items() if not _meddles(name)}
-    environment |= {"OVERBOOKR_PORT": str(port), "GRANIAN_PORT": str(port), **settings}
+    environment |= dict.fromkeys(("OVERBOOKR_PORT", "GRANIAN_PORT", "PORT"), str(port)) | settings
     url = f"http://127.0.0.1:{port}"
     # An .env file of the working directory would be read, so the server runs where there is none.
     with (stage.folder / "serve.log").open("ab") as log:
@@ -126,7 +145,7 @@ def _running(stage: Stage, command: list[str], settings: dict[str, str], ready: 
         )
     try:
         seconds = _wait_until_ready(process, url + ready, started, stage.folder / "serve.log")
-        yield Served(url, process, stage.server.postmaster_pid, seconds)
+        yield Served(url, process, stage.server.postmaster_pid, seconds, is_peer=is_peer)
     finally:
         process.send_signal(signal.SIGTERM)
         try:

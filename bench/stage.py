@@ -22,8 +22,9 @@ from overbookr.database.embedded import DATABASE, EmbeddedServer, embedded
 from overbookr.database.migrate import migrate
 from overbookr.database.pool import session_settings
 from overbookr.database.sql import parse_queries
-from overbookr.main import FUNCTION_SOURCES, open_audit, open_users
+from overbookr.main import FUNCTION_SOURCES
 from overbookr.settings import Settings
+from overbookr.stores import open_audit, open_users
 from overbookr.users.model import AdminEnsured, BulkUser
 from overbookr.users.tokens import issue_access
 
@@ -163,6 +164,10 @@ class Stage:
                 text.replace(":events", str(GRIDS[layout])).replace(":seats", str(2 * self.turnout.pairs))
             )
             await connection.execute(QUERIES.settle)
+
+    async def has_yardstick(self, layout: str) -> bool:
+        async with self.connect("postgres") as connection:
+            return bool(await connection.fetchval(QUERIES.has_database, f"{YARDSTICK}_{layout}"))
 
     async def keep_empty(self) -> None:
         """Keep the database as it is, with its users and no event, as what layouts are built upon."""

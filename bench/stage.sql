@@ -59,3 +59,10 @@ select name, setting, unit from pg_settings
 
 -- name: count_promoted
 select count(*) from waitlist_entries where status = 'promoted';
+
+-- name: extensions
+-- Those that this server could make.
+select name from pg_available_extensions;
+
+-- name: has_database
+select exists (select from pg_database where datname = $1);

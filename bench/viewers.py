@@ -22,9 +22,9 @@ import uvloop
 
 from bench.requests import request
 from bench.stage import QUERIES
+from overbookr.demo.percentile import percentile
 from overbookr.maps.model import STATUSES
 from proof.overload.exchange import Answer, Connection
-from proof.overload.tally import percentile
 
 _SETTLE_SECONDS: Final = 2.0
 _OPENED_SECONDS_MAX: Final = 60.0

@@ -34,17 +34,26 @@ function count(name)
   ended = now()
 end
 
+-- Each thread runs the script in a state of its own, in which `place` is its number, from 0.
+local threads = {}
+
 function setup(thread)
-  bench_thread = thread
+  thread:set("place", #threads)
+  threads[#threads + 1] = thread
 end
 
 function done(summary, latency, requests)
-  local thread, parts = bench_thread, {}
-  for name, times in pairs(thread:get("answers")) do parts[#parts + 1] = '"' .. name .. '":' .. times end
+  local all, parts, first, last, out = {}, {}, math.huge, 0, false
+  for _, thread in ipairs(threads) do
+    for name, times in pairs(thread:get("answers")) do all[name] = (all[name] or 0) + times end
+    if thread:get("started") > 0 then first = math.min(first, thread:get("started")) end
+    last, out = math.max(last, thread:get("ended")), out or thread:get("ran_out")
+  end
+  for name, times in pairs(all) do parts[#parts + 1] = '"' .. name .. '":' .. times end
   io.write(string.format(
     'RESULT {"answers":{%s},"seconds":%.6f,"ran_out":%s,"requests":%d,"bytes":%.0f,"timeouts":%d,"broken":%d,'
       .. '"latency_ms":{"p50":%.3f,"p95":%.3f,"p99":%.3f,"max":%.3f}}\n',
-    table.concat(parts, ","), thread:get("ended") - thread:get("started"), tostring(thread:get("ran_out")),
+    table.concat(parts, ","), math.max(0, last - first), tostring(out),
     summary.requests, summary.bytes, summary.errors.timeout,
     summary.errors.connect + summary.errors.read + summary.errors.write,
     latency:percentile(50) / 1000, latency:percentile(95) / 1000, latency:percentile(99) / 1000, latency.max / 1000))

@@ -9,13 +9,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from bench.figures import MILLISECONDS
-from bench.processes import cpu_seconds
 from bench.run import Bench
 from bench.serving import Served
 from bench.stage import QUERIES, Builder, Stage
+from overbookr.demo.percentile import percentile
 from proof.overload.arrivals import CrowdProcess, Phase, start_crowd
-from proof.overload.tally import Tally, percentile
+from proof.overload.tally import Tally
 from proof.overload.venue import open_venue, save
+from proof.processes import seconds_by_group
 
 COMMIT: Final = "one row committed by asyncpg"
 _EVENTS: Final = 20
@@ -81,9 +82,9 @@ async def _commit_rows(bench: Bench) -> list[float]:
 
 async def _run(crowd: CrowdProcess, served: Served, phase: Phase) -> tuple[Tally, dict[str, float]]:
     """What became of a phase, and the processor seconds that were used for it."""
-    before = cpu_seconds(served.groups)
+    before = seconds_by_group(served.groups)
     tally = await crowd.run(phase)
-    after = cpu_seconds(served.groups)
+    after = seconds_by_group(served.groups)
     return tally, {name: after[name] - before[name] for name in after} | {"load": tally.processor_seconds}
 
 

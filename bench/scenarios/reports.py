@@ -9,7 +9,7 @@ from typing import Any, Final
 from bench.figures import MILLISECONDS
 from bench.run import Bench
 from bench.serving import Served, serve
-from proof.overload.tally import percentile
+from overbookr.demo.percentile import percentile
 
 _DAYS: Final = (30, 366)
 _REPORTS_MIN: Final = 3

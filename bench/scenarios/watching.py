@@ -3,15 +3,16 @@
 import asyncio
 import sys
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from bench.figures import MILLISECONDS
-from bench.processes import cpu_seconds
 from bench.run import Bench
 from bench.serving import Served
 from bench.stage import QUERIES, ROOT
 from bench.viewers import Orders, Report
+from proof.processes import seconds_by_group
 
 _RATE_MAX = 20.0
 _SEATS_PER_USER = 10
@@ -30,12 +31,23 @@ async def measure_viewers(bench: Bench) -> None:
 
 
 async def _watch(bench: Bench, served: Served, viewers: int) -> dict[str, Any]:
-    event_id = bench.stage.events["halls"][0]
+    empty, before = served.api_memory(), seconds_by_group(served.groups)
+    report, filled = await watch_event(
+        bench, served, bench.stage.events["halls"][0], viewers, bench.choices.watch_seconds, _RATE_MAX
+    )
+    after = seconds_by_group(served.groups)
+    spent = {name: after[name] - before[name] for name in after} | {"load": report.processor_seconds}
+    return await bench.audited(_repetition(report, spent, empty, filled))
+
+
+async def watch_event(
+    bench: Bench, served: Served, event_id: UUID, viewers: int, seconds: int, rate_max: float
+) -> tuple[Report, float]:
+    """What viewers of an event were told while seats of it were held, and the memory of the API processes meanwhile."""
     async with bench.stage.connect() as connection:
         rows = await connection.fetch(QUERIES.seat_statuses, event_id)
     free = [row["seat_no"] for row in rows if row["status"] == "available"]
-    seconds = bench.choices.watch_seconds
-    rate = min(_RATE_MAX, len(free) / seconds)
+    rate = min(rate_max, len(free) / seconds)
     seats = free[: int(rate * seconds)]
     # Users who have nothing here yet, as the first ones have bought some.
     tokens = list(reversed(bench.stage.tokens))
@@ -43,21 +55,22 @@ async def _watch(bench: Bench, served: Served, viewers: int) -> dict[str, Any]:
     orders = Orders(served.port, bench.stage.dsn(), event_id, viewers, float(seconds), rate, seats, buyers)
     path = bench.stage.folder / "orders-viewers"
     path.write_bytes(msgspec.json.encode(orders))
-    empty, before = served.api_memory(), cpu_seconds(served.groups)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.viewers", str(path), cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
     ended = asyncio.ensure_future(process.communicate())
-    # Towards the end all viewers are there and have been told something.
-    await asyncio.wait({ended}, timeout=seconds * 0.8)
-    filled = served.api_memory()
-    output, _ = await ended
-    after = cpu_seconds(served.groups)
+    try:
+        # Towards the end all viewers are there and have been told something.
+        await asyncio.wait({ended}, timeout=seconds * 0.8)
+        filled = served.api_memory()
+        output, _ = await asyncio.shield(ended)
+    finally:
+        if not ended.done():
+            process.kill()
+            await ended
     if process.returncode:
         raise RuntimeError("the viewers' process failed; see its complaint above")
-    report = msgspec.json.decode(output, type=Report)
-    spent = {name: after[name] - before[name] for name in after} | {"load": report.processor_seconds}
-    return await bench.audited(_repetition(report, spent, empty, filled))
+    return msgspec.json.decode(output, type=Report), filled
 
 
 def _repetition(report: Report, spent: dict[str, float], empty: float, filled: float) -> dict[str, Any]:

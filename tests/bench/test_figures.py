@@ -58,6 +58,12 @@ def test_refusals_are_told() -> None:
     ]
 
 
+def test_a_peer_is_told_as_many_times() -> None:
+    ours, peer = _figure("ours", 300), _figure("peer", 20, yardstick=("ours", "1 event"))
+    peer.scenario = "peer"
+    assert remarks(as_json([ours, peer])[1]) == ["Overbookr does 15.0 times as many"]
+
+
 @pytest.mark.parametrize(("value", "shown"), [(12_345.6, "12,346"), (12.34, "12.3"), (0.5, "0.50"), (None, "")])
 def test_numbers_are_as_exact_as_they_are_worth(value: float | None, shown: str) -> None:
     assert number(value) == shown
@@ -80,9 +86,14 @@ async def test_what_cannot_be_measured_fails_and_the_rest_goes_on(capsys: pytest
     async def break_down(bench: Bench) -> None:
         raise RuntimeError("no pgbench here")
 
+    async def build(bench: Bench) -> None:
+        pass
+
     choices = Choices(1, 1, users=1, halls=(), bookings=1, viewers=(), watch_seconds=1)
     bench = Bench(None, choices)  # type: ignore[arg-type]
-    await bench.measure("hold", break_down)
-    (told,) = as_json(list(bench.figures.values()))
-    assert told["failed"] == ["RuntimeError: no pgbench here"]
+    await bench.measure("hold", break_down, build)
+    await bench.measure("flow", build, break_down)
+    for told in as_json(list(bench.figures.values())):
+        assert told["failed"] == ["RuntimeError: no pgbench here"]
+    assert {name: len(rounds) for name, rounds in bench.rounds.items()} == {"hold": 1, "flow": 1}
     assert "no pgbench here" in capsys.readouterr().err

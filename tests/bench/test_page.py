@@ -37,6 +37,7 @@ def _results() -> dict[str, Any]:
         "start_seconds": [0.5, 0.7],
         "memory_mib": {"api": [{"rss": 60, "pss": 40}]},
         "audits": 3,
+        "rounds": {"hold": [{"started_at": "2030-01-01T00:00:00+00:00", "build_seconds": 4.0, "seconds": 61.5}]},
         "figures": as_json(figures),
     }  # fmt: skip
 
@@ -52,6 +53,7 @@ def test_the_page_tells_figures_ratios_and_failures() -> None:
     assert "| replay | 1 event | replays/s | failed |" in page
     assert "**failed**: 7 answers 500" in page
     assert "2 answers 409 hold_limit" in page
+    assert "| `hold` | 1 | 4.00 | 61.5 |" in page
     assert "![Holds of two seats that nobody else wants" in page
     assert "performance/replay.svg" not in page
 
@@ -78,12 +80,12 @@ def test_a_page_without_results_is_seen(tmp_path: Path) -> None:
 def test_a_page_or_chart_of_other_results_is_seen(tmp_path: Path) -> None:
     results, page, folder = tmp_path / "latest.json", tmp_path / "performance.md", tmp_path / "charts"
     results.write_text(json.dumps(_results()))
-    assert check(results, page, folder) != []
+    assert check(results, page, folder, tmp_path / "profile.json") != []
     page.write_text(render(_results()))
-    assert check(results, page, folder) != []
+    assert check(results, page, folder, tmp_path / "profile.json") != []
     folder.mkdir()
     for name, content in charts(_results()).items():
         (folder / f"{name}.svg").write_bytes(content)
-    assert check(results, page, folder) == []
+    assert check(results, page, folder, tmp_path / "profile.json") == []
     page.write_text(render(_results()) + "typed by hand\n")
-    assert check(results, page, folder) != []
+    assert check(results, page, folder, tmp_path / "profile.json") != []
