@@ -2,7 +2,7 @@
 
 import random
 from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from overbookr.maps.model import ListedSeat, MapState, PlacedSeat, SeatChange
 from overbookr.seats.natural_order import natural_key
@@ -64,7 +64,7 @@ class House:
         free = [label for label, seat in self.seats.items() if seat.status == "available"]
         holds = sorted({seat.hold for seat in self.seats.values() if seat.hold is not None}, key=str)
         if kind == "hold" and free:
-            hold, ends = uuid4(), self.at + self.dice.randrange(1, 5) * SECOND
+            hold, ends = UUID(int=self.dice.getrandbits(128)), self.at + self.dice.randrange(1, 5) * SECOND
             for label in self.dice.sample(free, min(len(free), self.dice.randrange(1, 4))):
                 self.move(label, "held", hold, ends)
         elif kind in ("end", "book") and holds:

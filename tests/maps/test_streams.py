@@ -215,6 +215,21 @@ async def test_lapses_of_a_board_that_was_read_anew_are_told() -> None:
         assert viewer.seats == hall.house.shown()
 
 
+async def test_whoever_comes_between_two_looks_is_told_what_the_next_finds() -> None:
+    """Even when that is what the last one found, which is news to nobody else."""
+    async with a_hall() as hall:
+        early = hall.enter()
+        await hall.settle()
+        await hall.look()
+        hall.house.kept = True
+        late = hall.enter(since="0")
+        await hall.settle()
+        assert late.seats == hall.house.shown() != early.seats
+        hall.house.kept = False
+        await hall.look()
+        assert late.seats == hall.house.shown() == early.seats
+
+
 async def test_nothing_new_is_told_as_a_ping_now_and_then() -> None:
     async with a_hall() as hall:
         viewer = hall.enter()

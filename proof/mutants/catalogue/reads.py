@@ -53,6 +53,14 @@ READS = (
         tests("maps/test_freshness.py::test_a_look_from_before_a_house_was_read_says_nothing_of_it"),
     ),
     defect(
+        "newcomer-not-told-of-the-next-look",
+        "Who begins to watch between two looks is not told when the second finds what the first did.",
+        "maps/streams.py",
+        "                self._state = object()\n",
+        "                pass\n",
+        tests("maps/test_streams.py::test_whoever_comes_between_two_looks_is_told_what_the_next_finds"),
+    ),
+    defect(
         "map-served-for-seconds",
         "A map that was found true is served for seconds without another look.",
         "limits.py",

@@ -71,7 +71,7 @@ class _Audience:
     def come_to(self, kept: Kept | None, now: float) -> None:
         """Tell those who wait if there is anything new, or nothing has been for long."""
         self.kept = kept
-        state = None if kept is None else (id(kept.board), kept.board.state, kept.board.lapses)
+        state = None if kept is None else _state_of(kept.board)
         if state != self._state or now - self._turned_at >= limits.STREAM_PING_SECONDS:
             self._state, self._turned_at = state, now
             self._written.clear()
@@ -88,10 +88,18 @@ class _Audience:
         known = (place.board, place.since, place.lapses)
         written = self._written.get(known)
         if written is None:
+            if _state_of(board) != self._state:
+                # Told of what no look has found: if the next one finds what the last one did, that is news to them.
+                self._state = object()
             state = board.state
             there = Place(board, Since(state.version, state.chart_version, state.kept), board.lapses)
             written = self._written[known] = _write(self.kept.event_id, board, place), there
         return written
+
+
+def _state_of(board: Board) -> tuple[object, ...]:
+    """What two looks compare. The board itself, for its address may be another's when it is gone."""
+    return board, board.state, board.lapses
 
 
 def _write(event_id: UUID, board: Board, place: Place) -> bytes | None:
