@@ -13,7 +13,11 @@ $$;
 
 -- Numbers the seats that came without a plan, after those that came with one. Consecutive numbers are neighbours: a
 -- new number is skipped where the text before the last digits changes (A12 and B1 do not sit together).
-create or replace function number_loose_seats(p_event_id uuid) returns void language sql as $$
+-- Each write connection plans without hash joins, for commands that touch a few rows. This touches a whole house, and a
+-- loop over it for each of its seats takes seconds for some thousands.
+create or replace function number_loose_seats(p_event_id uuid) returns void language sql
+  set enable_hashjoin = on set enable_nestloop = off
+as $$
   with placed as materialized (
     select coalesce(max(ordinal), 0) + 2 as first from seats where event_id = p_event_id and seat_guid is not null),
   loose as (
