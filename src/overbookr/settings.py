@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=1, le=65535, validation_alias=AliasChoices("OVERBOOKR_PORT", "PORT"))
     workers: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=64)
     event_loop: Literal["uvloop", "asyncio"] = "uvloop"
-    lanes: int = Field(2, ge=1, le=32, description="Write lanes a process has, one connection each.")
+    lanes: int = Field(1, ge=1, le=32, description="Write lanes a process has, one connection each.")
     read_connections: int = Field(4, ge=1, le=64)
     statement_cache: bool = Field(True, description="Off behind PgBouncer in transaction mode.")
     drain_seconds: int = Field(
