@@ -50,8 +50,11 @@ IN_FLIGHT_FLOOR = 40
 IN_FLIGHT_TARGET_SECONDS = 0.1
 READS_PERCENT_MAX = 75
 OVERLOAD_LOOK_SECONDS = 0.25
-# A refusal is answered after a pause, so that those who come back at once do so no more often than this.
-REFUSAL_PAUSE_SECONDS = 2.0
+# A refusal is answered after a pause, so that those who come back at once do so no more often than this: the shorter
+# one when few wait for theirs, the longer one from so many on.
+REFUSAL_PAUSE_SECONDS_MIN = 1.0
+REFUSAL_PAUSE_SECONDS_MAX = 4.0
+REFUSALS_PAUSED_MANY = 1_000
 REFUSALS_PAUSED_MAX = 4096
 RETRY_AFTER_SECONDS_MAX = 3
 
@@ -87,5 +90,7 @@ STOP_SECONDS_MAX = 15.0
 assert LANE_WAIT_SECONDS_MAX < STOP_SECONDS_MAX, "a queued command is answered before a stopping process ends"
 assert IN_FLIGHT_FLOOR < IN_FLIGHT_MAX <= LANE_QUEUE_COMMANDS_MAX, "whoever was let in finds room in a lane"
 assert RATE_LIMIT_WAIT_SECONDS_MAX < RATE_LIMIT_REST_SECONDS, "most requests do not wait for an absent storage"
+assert REFUSAL_PAUSE_SECONDS_MIN < REFUSAL_PAUSE_SECONDS_MAX
+assert REFUSALS_PAUSED_MANY <= REFUSALS_PAUSED_MAX
 assert IN_FLIGHT_TARGET_SECONDS < LANE_WAIT_SECONDS_MAX
 assert BATCH_COMMANDS_MAX <= LANE_QUEUE_COMMANDS_MAX

@@ -17,5 +17,5 @@ def test_the_bounds_are_current() -> None:
         for found in TOLD.finditer(TEXT)
         if hasattr(limits, found["name"])
     }
-    assert {"IN_FLIGHT_FLOOR", "REFUSAL_PAUSE_SECONDS", "HEADERS_BYTES_MAX", "CONNECTIONS_MAX"} <= told.keys()
+    assert {"IN_FLIGHT_FLOOR", "REFUSAL_PAUSE_SECONDS_MIN", "HEADERS_BYTES_MAX", "CONNECTIONS_MAX"} <= told.keys()
     assert told == {name: getattr(limits, name) for name in told}

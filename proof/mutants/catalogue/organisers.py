@@ -17,6 +17,14 @@ ORGANISERS = (
         tests("writes/test_locks.py::test_no_seats_are_added_to_an_event_that_was_deleted_meanwhile"),
     ),
     defect(
+        "house-numbered-in-a-loop",
+        "To number the seats of a large house, all of them are read for each of them.",
+        _SEATS,
+        "  set enable_hashjoin = on set enable_nestloop = off\nas $$",
+        "as $$",
+        tests("plans/test_numbering.py::test_seats_are_numbered_by_reading_each_a_few_times"),
+    ),
+    defect(
         "blocked-without-lock",
         "Seats are blocked by what was so before the lock.",
         _SEATS,

@@ -35,6 +35,14 @@ RUDE = (
         raises=("TimeoutError",),
     ),
     defect(
+        "crowds-come-back-as-soon-as-few",
+        "However many are refused, each of them is back after a second.",
+        "http/admission.py",
+        "(shortest + crowded * (longest - shortest))",
+        "shortest",
+        tests("http/test_admission.py::test_the_larger_the_crowd_the_longer_it_pauses"),
+    ),
+    defect(
         "refused-bodies-take-room",
         "While the rest of a refused body is awaited, its request has room that others want.",
         _FRONT,

@@ -1,15 +1,16 @@
 """How many requests a process has in hand at once, and which it turns away when there are more than it can serve.
 
 Refusing must cost little, or a crowd ten times too large takes the time of those who could be served: so it is decided
-from method and path alone, before a token is looked at. Up to a ceiling everybody is let in. When answers have been
-slow for two looks in a row, for a disk that stalls once is no crowd, the limit comes down to what is served within a
-target at the rate of late (Little's law), never below a floor; it goes up again while answers are quick, and away as
-soon as nobody had to be refused. The rate is that of reads and holds, which the limit is for: counted with the
-bookings, it would let in twice of what the target allows. Reads leave room for holds.
+from method and path alone, before a token is looked at. Up to a ceiling everybody is let in. When answers have become
+slow, the limit comes down to what is served within a target at the rate of late (Little's law), never below a floor;
+it goes up again while answers are quick, and away as soon as nobody had to be refused. The rate is that of reads and
+holds, which the limit is for: counted with the bookings, it would let in twice of what the target allows. Reads leave
+room for holds.
 Bookings have a room of their own, which holds cannot fill and which does not shrink: whoever holds seats is nearly
 done, and what a hold cost is lost when its booking is refused.
 """
 
+import random
 import time
 from collections.abc import Callable
 from enum import IntEnum
@@ -55,6 +56,17 @@ def kind_of(method: str, path: str) -> Kind:
     return Kind.BOOKING if method == "DELETE" else Kind.OTHER
 
 
+def pause_seconds(paused: int) -> float:
+    """How long the answer to a refusal waits while `paused` answers do, itself among them.
+
+    Each time somebody comes back costs what those who are served would have used, so the more there are, the longer
+    they pause. Not all the same, or those who were refused together come back together, for ever.
+    """
+    crowded = min(1.0, paused / limits.REFUSALS_PAUSED_MANY)
+    shortest, longest = limits.REFUSAL_PAUSE_SECONDS_MIN, limits.REFUSAL_PAUSE_SECONDS_MAX
+    return random.uniform(0.5, 1.5) * (shortest + crowded * (longest - shortest))
+
+
 class Admission:
     """`in_flight` counts requests that were let in and are not answered yet; `limit` is how many holds may be.
 
@@ -80,7 +92,6 @@ class Admission:
         self._refused = [0] * len(Kind)
         self._any_refused = False
         self._looked_at = clock()
-        self._was_slow = False
         # By kind: how many were answered since the last look, and in how many seconds altogether.
         self._answered = [0] * len(Kind)
         self._seconds = [0.0] * len(Kind)
@@ -114,12 +125,9 @@ class Admission:
     def _look(self, elapsed: float) -> None:
         target = limits.IN_FLIGHT_TARGET_SECONDS
         answered, seconds = self._answered, self._seconds
-        slow = any(answered[kind] and seconds[kind] / answered[kind] > target for kind in _PACES)
-        was_slow, self._was_slow = self._was_slow, slow
-        if slow:
-            if was_slow:
-                rate = (answered[Kind.READ] + answered[Kind.HOLD]) / elapsed
-                self.limit = max(self._floor, min(self._ceiling, int(rate * target)))
+        if any(answered[kind] and seconds[kind] / answered[kind] > target for kind in _PACES):
+            rate = (answered[Kind.READ] + answered[Kind.HOLD]) / elapsed
+            self.limit = max(self._floor, min(self._ceiling, int(rate * target)))
         elif self._any_refused:
             self.limit = min(self._ceiling, int(self.limit * _GROWTH) + 1)
         else:

@@ -15,7 +15,7 @@ import structlog
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from overbookr import limits
-from overbookr.http.admission import Admission, Kind, kind_of
+from overbookr.http.admission import Admission, Kind, kind_of, pause_seconds
 from overbookr.http.arriving import CLOSE, Arrivals, in_time, is_gathered
 from overbookr.http.body_bounds import BODY_LIMIT, body_limit, drain, limited, refuse_body, too_large
 from overbookr.http.problem import MEDIA_TYPE, Problem, build_problem
@@ -239,8 +239,7 @@ class Front:
         if self._paused < limits.REFUSALS_PAUSED_MAX and not self.draining:
             self._paused += 1
             try:
-                # Not all the same, or those who were refused together come back together, for ever.
-                await asyncio.sleep(random.uniform(0.5, 1.5) * limits.REFUSAL_PAUSE_SECONDS)
+                await asyncio.sleep(pause_seconds(self._paused))
             finally:
                 self._paused -= 1
         request_id = _request_id_of(given)
