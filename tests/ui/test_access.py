@@ -3,7 +3,7 @@
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from playwright.async_api import expect
@@ -15,6 +15,8 @@ from tests.ui.conftest import NewVisitor
 
 pytestmark = pytest.mark.anyio
 
+PHONE: Final = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+LONG_WORD: Final = "Donaudampfschifffahrtsgesellschaftskapitänsmütze"
 THEATRE = Path(str(resources.files("overbookr.seats"))) / "plans" / "theatre.json"
 
 
@@ -91,15 +93,42 @@ async def test_axe_finds_nothing_on_any_page(
     assert found == []
 
 
-async def test_a_phone_shows_everything_without_scrolling_sideways(world: World, new_visitor: NewVisitor) -> None:
+# Before its fonts are there a page is wider than after.
+@pytest.mark.parametrize("has_fonts", [True, False])
+@pytest.mark.parametrize("locale", ["en-GB", "de-DE"])
+async def test_a_phone_shows_everything_without_scrolling_sideways(
+    world: World, new_visitor: NewVisitor, locale: str, has_fonts: bool
+) -> None:
+    event_id = await planned(world, house_of(**{LONG_WORD: 4}), name=LONG_WORD, venue=LONG_WORD)
+    visitor = await new_visitor(**PHONE, locale=locale)
+    if not has_fonts:
+        await visitor.lose_fonts()
+    booking_id = await world.booked(visitor.someone, event_id, f"Stalls-{LONG_WORD}-3")
+    for path, shown in [
+        ("/", ".show"),
+        ("/log-in", "form"),
+        ("/my-bookings", ".show"),
+        (f"/booking/{booking_id}", ".code img"),
+        (f"/event/{event_id}", ".seat-list summary"),
+    ]:
+        await visitor.page.goto(path)
+        await visitor.page.locator(shown).first.wait_for()
+        assert await visitor.excess_pixels() == 0, path
+    await visitor.page.locator(".seat-list summary").first.click()
+    await visitor.page.get_by_role("checkbox", name="Seat 1" if locale == "en-GB" else "Platz 1").first.click()
+    await expect(visitor.chosen).to_have_count(1)
+    assert await visitor.excess_pixels() == 0
+    await visitor.watch(await world.event([LONG_WORD]))
+    await visitor.page.locator(".seat-list summary").first.click()
+    await expect(visitor.page.get_by_role("checkbox", name=LONG_WORD)).to_be_visible()
+    assert await visitor.excess_pixels() == 0
+
+
+async def test_seats_are_chosen_on_a_phone(world: World, new_visitor: NewVisitor) -> None:
     event_id = await planned(world, THEATRE.read_bytes())
-    visitor = await new_visitor(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    visitor = await new_visitor(**PHONE)
     page = visitor.page
-    for path in ("/", "/log-in", "/my-bookings", f"/event/{event_id}"):
-        await page.goto(path)
-        await page.locator("h1").wait_for()
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-    await visitor.is_live()
+    await visitor.watch(event_id)
     canvas = page.locator(".map canvas")
     # Too small to tell seats apart, so the first touch comes nearer, and the second takes a seat.
     assert await canvas.evaluate("canvas => canvas.positionOf('Stalls-F-9')") is None

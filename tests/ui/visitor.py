@@ -64,6 +64,17 @@ class Visitor:
             await self.press_seat(label)
             await expect(self.chosen.filter(has_text=label)).to_be_visible()
 
+    async def excess_pixels(self) -> int:
+        """By how much the page is wider than the screen. A phone's window widens with the page, so it is not asked."""
+        screen = self.page.viewport_size
+        assert screen is not None
+        width: int = await self.page.evaluate("document.documentElement.scrollWidth")
+        return max(0, width - screen["width"])
+
+    async def lose_fonts(self) -> None:
+        """Ours never come, as on a bad line; those of the machine that stand in for them are wider."""
+        await self.page.route("**/*.woff2", lambda route: route.abort())
+
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 

@@ -147,7 +147,9 @@ function Table({ found }: { found: Found[] }) {
               <Link to={paths.panel(`booking/${booking.id}`)}>{booking.customer.name ?? texts.gone}</Link>
               <span class="quiet">{booking.customer.email}</span>
             </th>
-            <td data-label={texts.event}>{booking.event.name}</td>
+            <td data-label={texts.event} class="name">
+              {booking.event.name}
+            </td>
             <td data-label={texts.seats}>
               {booking.seat_numbers.slice(0, SEATS_SHOWN_MAX).join(", ")}{" "}
               {booking.seats_count > SEATS_SHOWN_MAX && (
