@@ -89,7 +89,7 @@ class MeasuredPage:
         gaps = sorted(later - earlier for earlier, later in pairwise(times))
         failed = [] if moved["travelled"] > 100 else [f"the map moved by {moved['travelled']:.0f} pixels only"]
         if not gaps:
-            return {"value": 0.0, "done": 0, "failed": ["there were no frames"]}
+            return {"value": 0.0, "done": 0, "failed": failed or ["there were no frames"]}
         value = 1000 * len(gaps) / (times[-1] - times[0])
         return {"value": value, "done": len(gaps), "longest_frame_ms": gaps[-1], "failed": failed}
 
