@@ -70,6 +70,10 @@ BODY_BYTES_PER_SECOND_MIN = 256 * 1024  # for bodies that may be large
 BODY_PART_BYTES_MAX = 4 * 1024  # of a body that is not whole, which everybody may have in memory
 BODIES_ARRIVING_BYTES_MAX = 32 * 1024 * 1024  # of all bodies in a process that are not whole; more are refused
 DRAINS_MAX = 64  # refused bodies that a process reads to their end at once, so that their clients see the answer
+LONG_ANSWER_BYTES_MIN = 256 * 1024  # longer answers are given to the server in parts, as their clients read them
+LONG_ANSWER_PART_BYTES = 32 * 1024
+LONG_ANSWERS_BYTES_MAX = 64 * 1024 * 1024  # of all long answers in a process, each version of a list once
+UNSENT_BYTES_MAX = 128 * 1024  # that the kernel takes of an answer while its client takes nothing
 HEADERS_BYTES_MAX = 64 * 1024
 CONNECTIONS_MAX = 20_000  # of a process, where the limit of open files is far enough
 FILES_RESERVED = 256  # that connections of clients may not take
@@ -86,11 +90,15 @@ SALES_CHANGES_PER_LOOK_MAX = 20_000
 POOL_LOOK_SECONDS = 1.0
 
 STOP_SECONDS_MAX = 15.0
+STOP_UNREAD_SECONDS = 5.0  # of them, after which those are cut off who do not read their answers
 
 assert LANE_WAIT_SECONDS_MAX < STOP_SECONDS_MAX, "a queued command is answered before a stopping process ends"
+assert LANE_WAIT_SECONDS_MAX < STOP_UNREAD_SECONDS < STOP_SECONDS_MAX, "answers come first, and time is left after them"
 assert IN_FLIGHT_FLOOR < IN_FLIGHT_MAX <= LANE_QUEUE_COMMANDS_MAX, "whoever was let in finds room in a lane"
 assert RATE_LIMIT_WAIT_SECONDS_MAX < RATE_LIMIT_REST_SECONDS, "most requests do not wait for an absent storage"
 assert REFUSAL_PAUSE_SECONDS_MIN < REFUSAL_PAUSE_SECONDS_MAX
 assert REFUSALS_PAUSED_MANY <= REFUSALS_PAUSED_MAX
+assert 4 * LONG_ANSWER_PART_BYTES < LONG_ANSWER_BYTES_MIN, "of a long answer, what the server has waiting is little"
+assert LONG_ANSWER_BYTES_MIN < LONG_ANSWERS_BYTES_MAX, "more than one long answer is sent at a time"
 assert IN_FLIGHT_TARGET_SECONDS < LANE_WAIT_SECONDS_MAX
 assert BATCH_COMMANDS_MAX <= LANE_QUEUE_COMMANDS_MAX

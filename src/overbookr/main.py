@@ -194,7 +194,7 @@ def build_application(settings: Settings, dsn: str) -> Front:
                 stack.push_async_callback(part.stop)
             ready.boards = boards
             _watch(stack, settings, reads, writes)
-            drain_before_stopping(settings.drain_seconds, begin_drain)
+            drain_before_stopping(settings.drain_seconds, begin_drain, settings.port)
             collect_garbage_rarely()
             tell_started()
             yield

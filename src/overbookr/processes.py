@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import fcntl
 import gc
 import os
 import resource
@@ -13,10 +14,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from overbookr import limits
+
 SUPERVISOR_VARIABLE = "OVERBOOKR_SUPERVISOR"
 # Names the file by which an API process tells its supervisor that it came to work.
 STARTED_VARIABLE = "OVERBOOKR_STARTED"
 _PR_SET_PDEATHSIG = 1
+# How much a socket has in hand that it could not send yet.
+_SIOCOUTQNSD = 0x894B
 LISTENING_LOOK_SECONDS = 0.05
 UNLIMITED_FILES = 1_000_000
 
@@ -47,8 +52,10 @@ def collect_garbage_rarely() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def drain_before_stopping(seconds: float, begin: Callable[[], None]) -> None:
+def drain_before_stopping(seconds: float, begin: Callable[[], None], port: int) -> None:
     """On SIGTERM call `begin`, go on serving for `seconds`, and only then stop as SIGINT would have stopped at once.
+
+    Those who do not read their answers from `port` are cut off some seconds later.
 
     Further SIGTERMs change nothing: service managers send it to every process of a service, and so does its supervisor.
     To be called in the running loop whose server has its own handlers in place already.
@@ -63,6 +70,7 @@ def drain_before_stopping(seconds: float, begin: Callable[[], None]) -> None:
         begun = True
         begin()
         loop.call_later(seconds, os.kill, os.getpid(), signal.SIGINT)
+        loop.call_later(seconds + limits.STOP_UNREAD_SECONDS, cut_off_who_does_not_read, port)
 
     loop.add_signal_handler(signal.SIGTERM, drain)
 
@@ -80,22 +88,37 @@ def open_files_at_most() -> int:
 async def end_unread_connections(port: int, seconds: float) -> None:
     """Have the kernel end a connection of this process whose client has taken nothing for so long. Linux only.
 
-    The server writes an answer to the connection whole and waits without end for a client that does not read. What is
-    set on the listening socket counts for each connection accepted from it; the server makes that socket itself, a
-    moment after the application has started.
+    The server waits without end for a client that does not read. What is set on the listening socket counts for each
+    connection accepted from it; the server makes that socket itself, a moment after the application has started.
     """
     if sys.platform != "linux":
         return
     while True:
-        if listening := _listening_files(port):
+        if listening := _sockets(port, listening=True):
             break
         await asyncio.sleep(LISTENING_LOOK_SECONDS)
-    for file in listening:
-        with socket.socket(fileno=os.dup(file)) as listener:
+    for listener in listening:
+        with listener:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+            # Otherwise the kernel takes up to four megabytes for each client that does not read.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.UNSENT_BYTES_MAX)
 
 
-def _listening_files(port: int) -> list[int]:
+def cut_off_who_does_not_read(port: int) -> None:
+    """End the connections of this process that have something to send which their clients do not take. Linux only.
+
+    A server that stops waits for its answers to be read, until it is killed.
+    """
+    if sys.platform != "linux":
+        return
+    for connection in _sockets(port, listening=False):
+        with connection, suppress(OSError):
+            if int.from_bytes(fcntl.ioctl(connection, _SIOCOUTQNSD, bytes(4)), sys.byteorder):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+def _sockets(port: int, *, listening: bool) -> list[socket.socket]:
+    """The sockets of this process on this port of its own, to be closed."""
     found = []
     for file in map(int, os.listdir("/proc/self/fd")):
         # Files come and go while this looks.
@@ -103,11 +126,17 @@ def _listening_files(port: int) -> list[int]:
             if not stat.S_ISSOCK(os.fstat(file).st_mode):
                 continue
             with socket.socket(fileno=os.dup(file)) as candidate:
-                listens = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-                is_internet = candidate.family in (socket.AF_INET, socket.AF_INET6)
-                if listens and is_internet and candidate.getsockname()[1] == port:
-                    found.append(file)
+                if _is_on(candidate, port, listening):
+                    # Not dup() of Python: it would have the server's own end of it block.
+                    found.append(socket.socket(fileno=candidate.detach()))
     return found
+
+
+def _is_on(candidate: socket.socket, port: int, listening: bool) -> bool:
+    if candidate.family not in (socket.AF_INET, socket.AF_INET6) or candidate.type != socket.SOCK_STREAM:
+        return False
+    listens = candidate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    return bool(listens) == listening and candidate.getsockname()[1] == port
 
 
 def tell_started() -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import socket
+import time
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,6 +12,7 @@ import asyncpg
 import httpx
 import pytest
 
+from overbookr import limits
 from tests.house.serving import Served, serve
 from tests.house.world import open_world
 
@@ -90,3 +93,46 @@ async def test_without_a_drain_what_was_begun_is_answered_before_an_instance_end
             await world.assert_lawful()
     finally:
         await asyncio.to_thread(served.stop)
+
+
+async def test_who_does_not_read_does_not_hold_up_an_instance_that_stops(database: str, tmp_path: Path) -> None:
+    served = await asyncio.to_thread(
+        serve, database, tmp_path, {"OVERBOOKR_DUTIES": "off", "OVERBOOKR_WORKERS": "1", "OVERBOOKR_IDLE_SECONDS": "60"}
+    )
+    try:
+        with await _unread_connection(int(served.url.rsplit(":", 1)[1])):
+            began = time.monotonic()
+            assert await asyncio.to_thread(served.stop) == 0
+            assert time.monotonic() - began >= limits.STOP_UNREAD_SECONDS, "it was read after all"
+            assert "refused to gracefully stop" not in served.log
+    finally:
+        await asyncio.to_thread(served.stop)
+
+
+async def _unread_connection(port: int) -> socket.socket:
+    """One with an answer that is not read and that the kernel has taken a part of only.
+
+    It takes all of it until the server's socket has been told otherwise, a moment after the server is ready.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(20):
+        while True:
+            end = socket.socket()
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            end.setblocking(False)
+            await loop.sock_connect(end, ("127.0.0.1", port))
+            await loop.sock_sendall(end, b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: a\r\n\r\n")
+            while (unread := _unread_bytes(port, end.getsockname()[1])) < limits.UNSENT_BYTES_MAX:
+                await asyncio.sleep(0.01)
+            if unread <= 2 * limits.UNSENT_BYTES_MAX:
+                return end
+            end.close()
+
+
+def _unread_bytes(port: int, client_port: int) -> int:
+    """What the kernel has in hand for a client of the server on this port."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        if (int(local[-4:], 16), int(remote[-4:], 16)) == (port, client_port):
+            return int(queues.partition(":")[0], 16)
+    return 0

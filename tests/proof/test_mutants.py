@@ -54,6 +54,10 @@ def test_every_mutant_has_a_name_a_sentence_and_a_check_that_exists() -> None:
                 assert all(re.search(rf"(def|class) {part}\b", text) for part in inside), name
 
 
+def test_the_readme_says_how_many_there_are() -> None:
+    assert f"itself, in {len(MUTANTS)} places" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_a_mutant_whose_text_is_gone_is_refused() -> None:
     for old, times in (("nobody ever wrote this", 0), ("raise", 3)):
         mutant = defect("name-x", "Breaks.", "batching.py", old, "", ETAGS)

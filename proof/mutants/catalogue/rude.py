@@ -4,6 +4,7 @@ from proof.mutants.mutant import defect, tests
 
 _ARRIVING = "http/arriving.py"
 _FRONT = "http/front.py"
+_LONG = "http/long_answers.py"
 _EACH_KIND = tests("proof/test_rude.py::test_the_server_ends_whoever_is_rude")
 
 RUDE = (
@@ -66,5 +67,79 @@ RUDE = (
         "            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))\n",
         "            listener.getsockname()\n",
         _EACH_KIND,
+    ),
+    defect(
+        "long-answers-lie-in-the-server",
+        "An answer is given to the server whole, however long it is and however slowly it is read.",
+        _LONG,
+        "    return len(body) > limits.LONG_ANSWER_BYTES_MIN\n",
+        "    return len(body) < 0\n",
+        tests("http/test_long_answers.py::test_a_long_answer_is_given_in_parts"),
+        tests("http/test_long_answers.py::test_a_server_takes_little_of_what_nobody_reads"),
+        raises=("TimeoutError",),
+    ),
+    defect(
+        "slow-readers-take-room",
+        "Clients that read slowly, or not at all, fill the house.",
+        _FRONT,
+        '                    exchange.long_body = fields["body"]\n',
+        '                    for at in range(0, len(fields["body"]), 32_768):\n'
+        '                        part = fields["body"][at : at + 32_768]\n'
+        '                        rest = at + 32_768 < len(fields["body"])\n'
+        '                        await send({"type": "http.response.body", "body": part, "more_body": rest})\n',
+        tests("http/test_long_answers.py::test_who_does_not_read_gets_no_more_parts_and_takes_nobodys_room"),
+        raises=("TimeoutError",),
+    ),
+    defect(
+        "unread-maps-fill-the-memory",
+        "Each version of a map is kept for as long as somebody does not read it.",
+        _LONG,
+        "        while self.bytes > limits.LONG_ANSWERS_BYTES_MAX:\n",
+        "        while self.bytes < 0:\n",
+        tests("http/test_long_answers.py::test_who_has_taken_nothing_for_the_longest_is_let_go_when_there_is_too_much"),
+        raises=("TimeoutError",),
+    ),
+    defect(
+        "slow-readers-are-let-go-first",
+        "Whoever began to read first is let go, however well they read, and whoever does not read stays.",
+        _LONG,
+        "            self._bodies.move_to_end(task)\n",
+        "            self._bodies.move_to_end(task, last=bool(start))\n",
+        tests("http/test_long_answers.py::test_who_has_taken_nothing_for_the_longest_is_let_go_when_there_is_too_much"),
+        raises=("TimeoutError",),
+    ),
+    defect(
+        "a-map-is-counted-by-its-readers",
+        "A map that many read is taken for as many maps, and its readers are let go.",
+        _LONG,
+        "        if self._readers[id(body)] > 1:\n",
+        "        if not body:\n",
+        tests("http/test_long_answers.py::test_who_does_not_read_gets_no_more_parts_and_takes_nobodys_room"),
+    ),
+    defect(
+        "who-left-is-sent-the-rest",
+        "A client that has left is sent its long answer to the end.",
+        _LONG,
+        "            if leaving.done():\n",
+        "            if leaving.cancelled():\n",
+        tests("http/test_long_answers.py::test_who_leaves_is_sent_nothing_more"),
+    ),
+    defect(
+        "the-kernel-keeps-what-nobody-reads",
+        "For each client that does not read, the kernel takes megabytes.",
+        "processes.py",
+        "            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, limits.UNSENT_BYTES_MAX)\n",
+        "            listener.getsockname()\n",
+        tests("test_processes.py::test_connections_inherit_what_the_listening_socket_is_told_as_soon_as_it_listens"),
+    ),
+    defect(
+        "unread-answers-hold-up-a-stop",
+        "A process that stops waits for those who do not read, until it is killed.",
+        "processes.py",
+        "                connection.shutdown(socket.SHUT_RDWR)\n",
+        "                connection.getsockname()\n",
+        tests("test_processes.py::test_who_does_not_read_is_cut_off_and_who_has_read_is_not"),
+        tests("api/test_draining.py::test_who_does_not_read_does_not_hold_up_an_instance_that_stops"),
+        raises=("BlockingIOError",),
     ),
 )

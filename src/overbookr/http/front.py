@@ -18,10 +18,10 @@ from overbookr import limits
 from overbookr.http.admission import Admission, Kind, kind_of, pause_seconds
 from overbookr.http.arriving import CLOSE, Arrivals, in_time, is_gathered
 from overbookr.http.body_bounds import BODY_LIMIT, body_limit, drain, limited, refuse_body, too_large
+from overbookr.http.cors import Origins, RawHeaders, expose, preflight_headers
+from overbookr.http.long_answers import LongAnswers, is_long
 from overbookr.http.problem import MEDIA_TYPE, Problem, build_problem
 from overbookr.telemetry import current_request_id, observe_request
-
-RawHeaders = list[tuple[bytes, bytes]]
 
 _SANE_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _HEADERS_READ = frozenset(
@@ -37,14 +37,6 @@ _SECURITY_HEADERS: Final[RawHeaders] = [
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
 _TRANSPORT_SECURITY = (b"strict-transport-security", b"max-age=31536000")
-
-_EXPOSED = b"Date, X-Request-Id, X-Total-Count, Link, Location, Idempotency-Replayed, Retry-After, ETag"
-_ALLOWED_HEADERS = (
-    b"Authorization, Cache-Control, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, Last-Event-ID"
-)
-_ALLOWED_METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE"
-_PREFLIGHT_SECONDS = b"600"
-_VARY_ON_ORIGIN = (b"vary", b"Origin")
 _CLOSE = (b"connection", b"close")
 _REQUEST_ID_LENGTH = 24
 # A Content-Length of so many digits is read to its end before the request is refused.
@@ -69,7 +61,9 @@ Ready = Callable[[HTTPScope], ReadyAnswer | None]
 class _Exchange:
     """One request and what became of its answer."""
 
-    __slots__ = ("done", "is_head", "may_close", "origin", "request_id", "started", "status")
+    __slots__ = (
+        "done", "is_head", "is_unread", "long_body", "may_close", "origin", "request_id", "started", "status"
+    )  # fmt: skip
 
     def __init__(self, request_id: bytes, origin: bytes | None, is_head: bool, may_close: bool) -> None:
         self.request_id = request_id
@@ -80,6 +74,10 @@ class _Exchange:
         self.status = 0
         self.started = time.perf_counter()
         self.done = False
+        # What is left to do when the request has given its room back: to read the rest of a refused body, or to send a
+        # long answer.
+        self.is_unread = False
+        self.long_body: bytes | None = None
 
 
 class Front:
@@ -106,10 +104,9 @@ class Front:
         self._ready = ready
         self._admission = Admission() if admission is None else admission
         self.draining = False
-        self._origins = frozenset(origin.rstrip("/").encode() for origin in cors_origins)
-        self._common = _SECURITY_HEADERS + ([_TRANSPORT_SECURITY] if transport_security else [])
-        if self._origins:
-            self._common = [*self._common, _VARY_ON_ORIGIN]
+        self._origins = Origins(cors_origins)
+        self._common = _SECURITY_HEADERS + ([_TRANSPORT_SECURITY] if transport_security else []) + self._origins.vary
+        self._long_answers = LongAnswers()
         self._idle = asyncio.Event()
         self._idle.set()
         self._refusals = _prepare_refusals(self._common)
@@ -137,7 +134,7 @@ class Front:
         if self._ready is not None and fields["method"] in ("GET", "HEAD"):
             answer = self._ready(fields)
             if answer is not None:
-                await self._send_ready(fields, answer, send)
+                await self._send_ready(fields, answer, receive, send)
                 return
         elif fields["method"] not in _METHODS_WITHOUT_BODY:
             arrived = await self._take_body(fields, receive, send)
@@ -149,7 +146,10 @@ class Front:
             await self._turn_away(fields, receive, send)
             return
         self._idle.clear()
-        if await self._serve(fields, kind, receive, send):
+        exchange = await self._serve(fields, kind, receive, send)
+        if exchange.long_body is not None:
+            await self._long_answers.send(exchange.long_body, receive, send)
+        elif exchange.is_unread:
             await self._end_unread(send, receive)
 
     async def _take_body(self, scope: HTTPScope, receive: Receive, send: Send) -> Receive | None:
@@ -174,7 +174,7 @@ class Front:
         headers = dict(scope["headers"])
         request_id, origin = _request_id_of(headers.get(b"x-request-id")), headers.get(b"origin")
         current_request_id.set(request_id.decode())
-        exchange = _Exchange(request_id, origin if origin in self._origins else None, False, False)
+        exchange = _Exchange(request_id, self._origins.known(origin), False, False)
         if code == "payload_too_large":
             await _send_problem(
                 self._sender(exchange, send), build_problem(code, too_large(BODY_LIMIT)), is_unread=True
@@ -196,7 +196,7 @@ class Front:
                 self._drains -= 1
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _send_ready(self, scope: HTTPScope, answer: ReadyAnswer, send: Send) -> None:
+    async def _send_ready(self, scope: HTTPScope, answer: ReadyAnswer, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
         given: bytes | None = None
         origin: bytes | None = None
@@ -210,13 +210,16 @@ class Front:
         method = cast("str", scope["method"])
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         body = answer.body if method == "GET" else b""
-        await send({"type": "http.response.body", "body": body, "more_body": False})
+        if not (is_in_parts := is_long(body)):
+            await send({"type": "http.response.body", "body": body, "more_body": False})
         observe_request(method, answer.path, answer.status, time.perf_counter() - started)
+        if is_in_parts:
+            await self._long_answers.send(body, receive, send)
 
     def _add_circumstances(self, headers: RawHeaders, origin: bytes | None, scope: HTTPScope) -> None:
         """What depends on who asks, and on whether this process is about to stop."""
-        if origin is not None and origin in self._origins:
-            headers += [(b"access-control-allow-origin", origin), (b"access-control-expose-headers", _EXPOSED)]
+        if (known := self._origins.known(origin)) is not None:
+            expose(headers, known)
         if self.draining and scope["http_version"] < "2":
             headers.append(_CLOSE)
 
@@ -255,8 +258,8 @@ class Front:
         if is_unread:
             await self._end_unread(send, receive)
 
-    async def _serve(self, scope: HTTPScope, kind: Kind, receive: Receive, send: Send) -> bool:
-        """Whether the answer was a refusal whose body is still to be read, and that is still to be ended."""
+    async def _serve(self, scope: HTTPScope, kind: Kind, receive: Receive, send: Send) -> _Exchange:
+        """What became of a request that was let in, and has given its room back."""
         method = cast("str", scope["method"])
         seen = {name: value for name, value in scope["headers"] if name in _HEADERS_READ}
         request_id, origin, length = seen.get(b"x-request-id"), seen.get(b"origin"), seen.get(b"content-length")
@@ -265,18 +268,16 @@ class Front:
         current_request_id.set(text_id)
         fields = cast("dict[str, Any]", scope)
         fields["state"] = {**(fields.get("state") or {}), "request_id": text_id}
-        exchange = _Exchange(
-            request_id, origin if origin in self._origins else None, method == "HEAD", scope["http_version"] < "2"
-        )
+        exchange = _Exchange(request_id, self._origins.known(origin), method == "HEAD", scope["http_version"] < "2")
         if exchange.is_head:
             # Routes know GET only; the answer is the same without its body.
             fields["method"] = "GET"
         send = self._sender(exchange, send)
         try:
             if method == "OPTIONS" and exchange.origin is not None and b"access-control-request-method" in seen:
-                await send({"type": "http.response.start", "status": 204, "headers": _preflight_headers()})
+                await send({"type": "http.response.start", "status": 204, "headers": preflight_headers()})
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
-                return False
+                return exchange
             refusal = None
             if length is not None or method not in _METHODS_WITHOUT_BODY:
                 limit = body_limit(method, scope["path"])
@@ -288,13 +289,14 @@ class Front:
                     receive = in_time(receive, seconds)
             if refusal is not None:
                 await _send_problem(send, refusal, is_unread=True)
+                exchange.is_unread = not exchange.done
             else:
                 await self._app(scope, _ending(receive, exchange) if exchange.is_head else receive, send)
         except Exception as error:
             await self._answer_escaped(exchange, send, error)
         finally:
             self._count(exchange, kind, method, scope)
-        return refusal is not None and not exchange.done
+        return exchange
 
     async def _answer_escaped(self, exchange: _Exchange, send: Send, error: Exception) -> None:
         """Litestar answers exceptions itself; what comes out here failed in the middle of an answer, or in Litestar."""
@@ -313,8 +315,7 @@ class Front:
                 exchange.status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", exchange.request_id), *common]
                 if exchange.origin is not None:
-                    headers.append((b"access-control-allow-origin", exchange.origin))
-                    headers.append((b"access-control-expose-headers", _EXPOSED))
+                    expose(headers, exchange.origin)
                 if self.draining and exchange.may_close:
                     headers.append(_CLOSE)
                 message["headers"] = headers
@@ -323,7 +324,11 @@ class Front:
                     exchange.done = True
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
             elif not exchange.done:
-                await send(message)
+                fields = cast("dict[str, Any]", message)
+                if fields.get("more_body") or not is_long(fields.get("body", b"")):
+                    await send(message)
+                else:
+                    exchange.long_body = fields["body"]
 
         return send_with_headers
 
@@ -375,14 +380,6 @@ def _ending(receive: Receive, exchange: _Exchange) -> Receive:
         return {"type": "http.disconnect"} if exchange.done else await receive()
 
     return receive_or_end
-
-
-def _preflight_headers() -> RawHeaders:
-    return [
-        (b"access-control-allow-methods", _ALLOWED_METHODS),
-        (b"access-control-allow-headers", _ALLOWED_HEADERS),
-        (b"access-control-max-age", _PREFLIGHT_SECONDS),
-    ]
 
 
 async def _send_problem(send: Send, problem: Problem, *, is_unread: bool = False) -> None:
