@@ -28,6 +28,8 @@ LARGE_BODY_BYTES: Final = 10_000_000
 _PIECE: Final = b" " * 65_536
 _DIALS_AT_ONCE: Final = 200
 _LINE_BYTES_MAX: Final = 2**20
+# Within which those ask who do not read: a map that changes meanwhile is another one for nearly each of them.
+_ASKING_SECONDS: Final = 3.0
 
 
 class Mischief(msgspec.Struct, frozen=True):
@@ -55,9 +57,12 @@ class Outcome(msgspec.Struct):
 
 
 class RudeClient:
-    def __init__(self, port: int, mischief: Mischief) -> None:
+    """`turn` is when it asks, of those that do not all ask at once: 0 for the first, up to 1."""
+
+    def __init__(self, port: int, mischief: Mischief, turn: float = 0.0) -> None:
         self._port = port
         self._mischief = mischief
+        self._turn = turn
         self.status = 0
         self.sent = 0
         self.answered_after = 0.0
@@ -108,6 +113,7 @@ class RudeClient:
                 head = post + b"Content-Length: %d\r\n\r\n" % LARGE_BODY_BYTES
                 await self._flood(head, _PIECE, LARGE_BODY_BYTES)
             case "unread":
+                await asyncio.sleep(self._turn * _ASKING_SECONDS)
                 await self._send(f"GET {self._mischief.map_path} HTTP/1.1\r\nHost: proof\r\n\r\n".encode())
                 await self._be_cut_off()
 
@@ -153,7 +159,7 @@ class RudeClient:
 
 
 async def _run(port: int, mischief: Mischief) -> AsyncIterator[Outcome]:
-    clients = [RudeClient(port, mischief) for _ in range(mischief.clients)]
+    clients = [RudeClient(port, mischief, number / mischief.clients) for number in range(mischief.clients)]
     outcome = Outcome(mischief.kind)
     dialling, staying = asyncio.Semaphore(_DIALS_AT_ONCE), []
 

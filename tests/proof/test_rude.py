@@ -22,7 +22,8 @@ from tests.house.serving import Served
 pytestmark = pytest.mark.anyio
 
 IDLE_SECONDS = 1
-PATIENCE_SECONDS = 60
+# Less than a check of the mutants may take, or a server that ends nobody is never judged.
+PATIENCE_SECONDS = 30
 
 
 @asynccontextmanager
