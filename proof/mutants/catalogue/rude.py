@@ -83,9 +83,9 @@ RUDE = (
         "Clients that read slowly, or not at all, fill the house.",
         _FRONT,
         '                    exchange.long_body = fields["body"]\n',
-        '                    for at in range(0, len(fields["body"]), 32_768):\n'
-        '                        part = fields["body"][at : at + 32_768]\n'
-        '                        rest = at + 32_768 < len(fields["body"])\n'
+        '                    for at in range(0, len(fields["body"]), 16_384):\n'
+        '                        part = fields["body"][at : at + 16_384]\n'
+        '                        rest = at + 16_384 < len(fields["body"])\n'
         '                        await send({"type": "http.response.body", "body": part, "more_body": rest})\n',
         tests("http/test_long_answers.py::test_who_does_not_read_gets_no_more_parts_and_takes_nobodys_room"),
         raises=("TimeoutError",),
