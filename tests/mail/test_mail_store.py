@@ -30,7 +30,7 @@ async def test_a_claim_waits_for_nobody(world: World, pool: Pool) -> None:
     first, second = await world.bookings(2)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute("select 1 from mails where booking_id = $1 for update", first)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(10):
             claimed = await MailStore(pool).claim_next(60.0)
     assert claimed is not None
     assert claimed.booking_id == second
