@@ -29,10 +29,9 @@ VISITORS_PER_SECOND: Final = 20
 VISITORS_CONNECTIONS: Final = 64
 SLOWER_MAX: Final = 2
 SLOWER_MAX_SMALL: Final = 4
-# A tenth of a second is what nobody notices. Two cores are shared with the crowd, and what 300 clients ask for, a
-# megabyte each, is 300 MB that the kernel has to copy as far as they are taken. A phase of a small run has eighty
-# visitors, and the slowest of them is its p99.
-SLOWER_FLOOR_MS: Final = 100
+# Below this nobody notices, and the machine's own noise is as large. A phase of a small run has eighty visitors, and
+# the slowest of them is its p99.
+SLOWER_FLOOR_MS: Final = 25
 SLOWER_FLOOR_MS_SMALL: Final = 1_000
 MEMORY_BYTES_MAX: Final = 128 * 2**20
 MEMORY_BYTES_OF_CONNECTION_MAX: Final = 32 * 2**10
