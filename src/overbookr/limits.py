@@ -46,6 +46,7 @@ PRINCIPAL_QUEUE_MAX = 8192
 # Overload, for each API process: requests in hand at once. When answers have become slower than the target, the limit
 # comes down to what is served within it, but not below the floor.
 IN_FLIGHT_MAX = 256
+BOOKINGS_IN_FLIGHT_MAX = 1_024  # in a room of their own: as many as holds were placed while these are being answered
 IN_FLIGHT_FLOOR = 40
 IN_FLIGHT_TARGET_SECONDS = 0.1
 READS_PERCENT_MAX = 75
@@ -94,7 +95,8 @@ STOP_UNREAD_SECONDS = 5.0  # of them, after which those are cut off who do not r
 
 assert LANE_WAIT_SECONDS_MAX < STOP_SECONDS_MAX, "a queued command is answered before a stopping process ends"
 assert LANE_WAIT_SECONDS_MAX < STOP_UNREAD_SECONDS < STOP_SECONDS_MAX, "answers come first, and time is left after them"
-assert IN_FLIGHT_FLOOR < IN_FLIGHT_MAX <= LANE_QUEUE_COMMANDS_MAX, "whoever was let in finds room in a lane"
+assert IN_FLIGHT_FLOOR < IN_FLIGHT_MAX < BOOKINGS_IN_FLIGHT_MAX
+assert IN_FLIGHT_MAX + BOOKINGS_IN_FLIGHT_MAX <= LANE_QUEUE_COMMANDS_MAX, "whoever was let in finds room in a lane"
 assert RATE_LIMIT_WAIT_SECONDS_MAX < RATE_LIMIT_REST_SECONDS, "most requests do not wait for an absent storage"
 assert REFUSAL_PAUSE_SECONDS_MIN < REFUSAL_PAUSE_SECONDS_MAX
 assert REFUSALS_PAUSED_MANY <= REFUSALS_PAUSED_MAX

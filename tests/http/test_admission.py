@@ -63,11 +63,11 @@ def test_streams_have_a_room_of_their_own(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_reads_leave_room_for_holds_and_holds_cannot_fill_the_room_of_bookings() -> None:
-    admission = Admission(floor=4, ceiling=8)
+    admission = Admission(floor=4, ceiling=8, bookings=11)
     assert [admission.admit(Kind.READ) for _ in range(7)] == [True] * 6 + [False]
     assert [admission.admit(Kind.HOLD) for _ in range(3)] == [True] * 2 + [False]
     assert not admission.admit(Kind.OTHER)
-    assert [admission.admit(Kind.BOOKING) for _ in range(9)] == [True] * 8 + [False]
+    assert [admission.admit(Kind.BOOKING) for _ in range(12)] == [True] * 11 + [False]
     assert all(admission.admit(Kind.OPERATIONS) for _ in range(100))
     admission.leave(Kind.READ, 200, 0.001)
     assert admission.admit(Kind.HOLD)

@@ -7,7 +7,8 @@ it goes up again while answers are quick, and away as soon as nobody had to be r
 holds, which the limit is for: counted with the bookings, it would let in twice of what the target allows. Reads leave
 room for holds.
 Bookings have a room of their own, which holds cannot fill and which does not shrink: whoever holds seats is nearly
-done, and what a hold cost is lost when its booking is refused.
+done, and what a hold cost is lost when its booking is refused. It is larger: how many bookings come is decided by how
+many holds were let in, and they come in waves.
 """
 
 import random
@@ -80,12 +81,14 @@ class Admission:
         clock: Callable[[], float] = time.perf_counter,
         floor: int = limits.IN_FLIGHT_FLOOR,
         ceiling: int = limits.IN_FLIGHT_MAX,
+        bookings: int = limits.BOOKINGS_IN_FLIGHT_MAX,
     ) -> None:
         self.limit = ceiling
         self._report = report
         self._clock = clock
         self._floor = floor
         self._ceiling = ceiling
+        self._bookings = bookings
         self._limits = self._limits_for(ceiling)
         # In each of the rooms that _ROOM_OF knows.
         self._taken = [0, 0, 0, 0]
@@ -144,4 +147,4 @@ class Admission:
     def _limits_for(self, limit: int) -> tuple[float, ...]:
         """Below how many in its room a request of each kind is let in."""
         reads = limit * limits.READS_PERCENT_MAX // 100
-        return (reads, limit, limit, self._ceiling, float("inf"), limits.STREAMS_MAX)
+        return (reads, limit, limit, self._bookings, float("inf"), limits.STREAMS_MAX)
