@@ -1,8 +1,8 @@
 """What the hot statements read of a large database, counted by PostgreSQL itself: rows by index, as many as needed.
 
-The counters see every statement inside the functions, with the plans that the write connections really use. Three
-situations, because each has planned badly somewhere once: plans made while the tables were empty, large tables that
-were never analyzed, and large analyzed ones.
+The counters see every statement inside the functions, with the plans that the write connections really use. Four
+situations, because each has planned badly somewhere once: plans made while the tables were empty, or were empty and
+known to be so, large tables that were never analyzed, and large analyzed ones.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 
 from overbookr.bookings.model import BookHold, CancelBooking
-from overbookr.database.pool import Connection, open_pool
+from overbookr.database.pool import REPLANNED_AFTER_USES, Connection, open_pool
 from overbookr.database.sql import load_queries
 from overbookr.holds.model import PlaceHold, ReleaseHold
 from overbookr.ids import new_id
@@ -40,7 +40,10 @@ from tests.plans.crowd import (
 )
 
 Reads = dict[str, tuple[bool, int, int]]
+# A table that was never vacuumed is taken for ten pages at least; one that was, while empty, for a single row.
+KNOWN_EMPTY = "planned while known to be empty"
 SITUATIONS = ("planned while empty", "never analyzed", "analyzed")
+ALL_SITUATIONS = (*SITUATIONS, KNOWN_EMPTY)
 
 # The largest number of rows or index entries that a call may read of any one table or index. Eight commands a batch.
 FEW = 60
@@ -185,9 +188,9 @@ class Crowd:
         self.places: dict[str, dict[str, Reads]] = {}
 
 
-async def gather(dsn: str) -> Crowd:
-    crowd = Crowd()
-    pools = {name: await open_pool(dsn, size=1, application_name=name, write=True) for name in SITUATIONS}
+async def gather(dsn: str, crowd: Crowd, situations: tuple[str, ...]) -> None:
+    """What is read in these situations, the first of which plans while the tables are empty."""
+    pools = {name: await open_pool(dsn, size=1, application_name=name, write=True) for name in situations}
     reads = await open_pool(dsn, size=1, application_name="reads")
 
     async def look(situation: str) -> None:
@@ -207,22 +210,28 @@ async def gather(dsn: str) -> Crowd:
 
     try:
         await reads.execute(EMPTY)
-        async with pools["planned while empty"].acquire() as connection:
+        if situations[0] == KNOWN_EMPTY:
+            await reads.execute("vacuum")
+        async with pools[situations[0]].acquire() as connection:
             await every_read(connection)
             await reads_of_batch(connection, PROMOTIONS["strict, a hold is wanted"])
         await reads.execute(CROWD, timeout=60)
         await reads.execute(SOLD_OUT, timeout=60)
         await reads.execute("reset all")
-        await look("planned while empty")
-        await look("never analyzed")
-        await reads.execute("set statement_timeout = 0")
-        await reads.execute("analyze", timeout=60)
-        await reads.execute("reset all")
-        await look("analyzed")
+        if situations[0] == KNOWN_EMPTY:
+            # Its plans read all of everything by now, and it makes others by itself before it was used often.
+            for _ in range(REPLANNED_AFTER_USES):
+                async with pools[KNOWN_EMPTY].acquire():
+                    pass
+        for situation in situations:
+            if situation == "analyzed":
+                await reads.execute("set statement_timeout = 0")
+                await reads.execute("analyze", timeout=60)
+                await reads.execute("reset all")
+            await look(situation)
     finally:
         for pool in (*pools.values(), reads):
             await pool.close()
-    return crowd
 
 
 @pytest.fixture(scope="module")
@@ -233,8 +242,14 @@ def crowded(server: PostgresServer, template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def crowd(crowded: str) -> Crowd:
-    return asyncio.run(gather(crowded))
+def crowd(crowded: str, server: PostgresServer, template: str) -> Iterator[Crowd]:
+    found = Crowd()
+    asyncio.run(gather(crowded, found, SITUATIONS))
+    # In a database of its own, as vacuuming has everything planned anew.
+    dsn = server.create_database(template=template)
+    asyncio.run(gather(dsn, found, (KNOWN_EMPTY,)))
+    yield found
+    server.drop_database(dsn)
 
 
 def too_much(found: dict[str, Reads], most: int) -> list[str]:
@@ -252,17 +267,17 @@ def refuse(lines: list[str]) -> None:
         pytest.fail("\n".join(lines), pytrace=False)
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", ALL_SITUATIONS)
 def test_writes_reach_what_they_need_by_index(crowd: Crowd, situation: str) -> None:
     refuse(too_much(crowd.writes[situation], FEW))
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", ALL_SITUATIONS)
 def test_reads_reach_what_they_need_by_index(crowd: Crowd, situation: str) -> None:
     refuse(too_much(crowd.queries[situation], FEW))
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", ALL_SITUATIONS)
 def test_a_promotion_reads_the_end_of_the_feed_and_not_the_house(crowd: Crowd, situation: str) -> None:
     found = crowd.promotions[situation]
     for name in ("first_fit, one booking is cancelled", "strict, eight bookings are cancelled"):
@@ -270,7 +285,7 @@ def test_a_promotion_reads_the_end_of_the_feed_and_not_the_house(crowd: Crowd, s
     refuse(too_much(found, PROMOTED))
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", ALL_SITUATIONS)
 def test_a_place_in_the_queue_is_counted_among_those_who_wait(crowd: Crowd, situation: str) -> None:
     """Not among those as well who were served before, of whom there are more with every hour."""
     found = crowd.places[situation]
@@ -278,7 +293,7 @@ def test_a_place_in_the_queue_is_counted_among_those_who_wait(crowd: Crowd, situ
     refuse(too_much(found, WAITERS + FEW))
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", ALL_SITUATIONS)
 def test_the_worker_reads_what_is_due(crowd: Crowd, situation: str) -> None:
     """It ends 1,000 holds of 200 events; which those are, it finds by looking at what is overdue and at the events."""
     found = crowd.settling[situation]

@@ -98,4 +98,12 @@ SCHEMA = (
         "",
         tests("plans/test_plans.py::test_writes_reach_what_they_need_by_index"),
     ),
+    defect(
+        "plans-kept-for-ever",
+        "Statements that were planned while the tables were known to be empty go on reading all of them.",
+        "database/pool.py",
+        "reset=_Replanning() if write and statement_cache else _keep_session,",
+        "reset=_keep_session,",
+        tests("plans/test_plans.py::test_writes_reach_what_they_need_by_index"),
+    ),
 )

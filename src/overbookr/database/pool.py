@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import asyncpg
 import msgspec
@@ -45,6 +47,13 @@ _WRITE_SETTINGS = {
     "enable_seqscan": "off",
     "plan_cache_mode": "force_generic_plan",
 }
+
+# A plan that was made while a table was known to be empty reads all of it for ever after, as a table of one row is read
+# whole. So sessions that keep their plans make them anew: when they were used a few times, when four times as often,
+# and so on, since an on-sale fills tables in seconds; and after a minute, since a quiet house may fill at any time. It
+# costs some milliseconds each time.
+REPLANNED_AFTER_USES = 4
+REPLANNED_AFTER_SECONDS = 60.0
 
 _QUERIES = load_queries(__package__)
 
@@ -100,7 +109,7 @@ async def open_pool(
         max_cached_statement_lifetime=0,
         server_settings=settings,
         init=_prepare_connection,
-        reset=_keep_session,
+        reset=_Replanning() if write and statement_cache else _keep_session,
     )
     return pool
 
@@ -181,6 +190,27 @@ def _decoder(skip: int) -> Any:
 async def _prepare_connection(connection: asyncpg.Connection[asyncpg.Record]) -> None:
     server_version_of(connection)
     await set_json_codecs(connection)
+
+
+class _Replanning:
+    """Called with each session of a pool on its way back; has it forget its plans now and then."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        # By session: how often it was used, at which use and at what time it is to forget its plans next.
+        self._sessions: WeakKeyDictionary[Connection, tuple[int, int, float]] = WeakKeyDictionary()
+
+    async def __call__(self, connection: Connection) -> None:
+        now = self._clock()
+        uses, due_use, due_at = self._sessions.get(connection, (0, REPLANNED_AFTER_USES, now + REPLANNED_AFTER_SECONDS))
+        uses += 1
+        if uses >= due_use or now >= due_at:
+            # Whoever used the session has had an answer; if it is lost now, the next one notices.
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                await connection.execute(_QUERIES.forget_plans)
+            due_at = now + REPLANNED_AFTER_SECONDS
+            due_use = due_use * 4 if uses >= due_use else due_use
+        self._sessions[connection] = (uses, due_use, due_at)
 
 
 async def _keep_session(connection: asyncpg.Connection[asyncpg.Record]) -> None:

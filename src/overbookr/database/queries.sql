@@ -5,6 +5,10 @@ select
     current_setting('full_page_writes') as full_page_writes,
     current_setting('synchronous_commit') as synchronous_commit;
 
+-- name: forget_plans
+-- Those of the statements inside of functions too; each is planned at its next use.
+discard plans;
+
 -- name: try_migration_lock
 -- Asked again and again rather than waited for: a session that waits inside a statement holds a snapshot, and
 -- CREATE INDEX CONCURRENTLY in the process that has the lock would wait for that snapshot in turn.
