@@ -13,6 +13,9 @@ import structlog
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS_MAX = 60.0
+# Two processes started together should not knock at the same instant for ever, and a start is busy enough without the
+# rare and heavy duties; but what these have to say shall not be missing for long.
+FIRST_WAIT_SECONDS_MAX = 10.0
 _DOUBLINGS_MAX = 10  # enough for the longest patience, and few enough for a float
 
 
@@ -44,9 +47,7 @@ class DutyRunner:
 
     async def _run(self, duty: Duty) -> None:
         failures = 0
-        # Two processes started together should not knock at the same instant for ever, and a start is busy enough
-        # without the rare and heavy duties.
-        wait = random.uniform(0, duty.period_seconds)
+        wait = random.uniform(0, min(duty.period_seconds, FIRST_WAIT_SECONDS_MAX))
         while not await self._stopped_within(wait):
             try:
                 done = await duty.run_once()

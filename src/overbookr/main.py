@@ -44,6 +44,7 @@ from overbookr.http.joint_counts import JointCounts
 from overbookr.http.options import options_of
 from overbookr.http.problem import problem
 from overbookr.http.rate_limits import RateLimits
+from overbookr.machine import ProcessorTimes
 from overbookr.mail.delivery import post_of, sender_of
 from overbookr.mail.duties import MailDelivery
 from overbookr.mail.render import MailComposer
@@ -234,7 +235,7 @@ async def run_duties(dsn: str, settings: Settings, stop: asyncio.Event) -> None:
             [
                 EventSettler(writes, user_seats_max=user_seats_max),
                 SalesFolder(AnalyticsStore(reads)),
-                MailDelivery(MailStore(reads), composer, post_of(settings)),
+                MailDelivery(MailStore(reads), composer, post_of(settings), is_busy=ProcessorTimes().are_taken),
                 Reconciler(
                     AuditStore(reads),
                     user_seats_max=user_seats_max,

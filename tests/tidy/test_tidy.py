@@ -19,8 +19,8 @@ ROOMS = {
 }  # fmt: skip
 SHARED_ROOMS = {"database", "http"}
 SHARED_MODULES = {
-    "__init__", "__main__", "batching", "cli", "duty", "ids", "limits", "main", "processes", "refusals", "serving",
-    "settings", "stores", "telemetry", "text", "welcome",
+    "__init__", "__main__", "batching", "cli", "duty", "ids", "limits", "machine", "main", "processes", "refusals",
+    "serving", "settings", "stores", "telemetry", "text", "welcome",
 }  # fmt: skip
 
 # Names that say nothing about what is inside.

@@ -47,6 +47,22 @@ MAIL_AND_AUDIT = (
         tests("mail/test_mail_duty.py::test_a_worker_that_dies_after_sending_leaves_a_duplicate_that_can_be_told"),
     ),
     defect(
+        "mails-before-buyers",
+        "Mails are sent as fast as can be, whatever the processors are needed for.",
+        "mail/duties.py",
+        "now = _Round(is_short=self._is_busy())",
+        "now = _Round(is_short=False and self._is_busy())",
+        tests("mail/test_mail_under_load.py::test_a_busy_machine_sends_a_few_at_a_time"),
+    ),
+    defect(
+        "mails-put-off-for-ever",
+        "While a crowd buys, however long it does, mails hardly go out.",
+        "mail/duties.py",
+        "now.is_short = now.is_short and mail.overdue_seconds < PUT_OFF_SECONDS_MAX",
+        "now.is_short = now.is_short and mail.overdue_seconds < 1000 * PUT_OFF_SECONDS_MAX",
+        tests("mail/test_mail_under_load.py::test_what_was_put_off_for_long_is_sent_whatever_else_is_going_on"),
+    ),
+    defect(
         "failure-recorded-for-another",
         "A worker that lost its claim records its failure on the claim of the next one.",
         _MAIL,

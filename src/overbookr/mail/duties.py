@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -32,20 +33,26 @@ WORKING_SECONDS = 4.0
 # Connections to the post at a time. A server far away takes a tenth of a second and more for a letter, and a house that
 # sells fast owes hundreds a second; more than a few connections from one sender are what many servers refuse.
 LINES = 4
+# A mail costs as much of the processors as a booking, and a crowd that buys needs them at once. While they are taken, a
+# round is one line's and short, a tenth of each second; but no mail lies for longer than this because of others.
+_SHORT_ROUND_SECONDS = 0.1
+PUT_OFF_SECONDS_MAX = 300.0
 
 
 class _Round:
-    """One round's end and what came of it, shared by its lines."""
+    """One round's end and what came of it, shared by its lines. A short one has a single line."""
 
-    def __init__(self, ends_at: float) -> None:
-        self.ends_at = ends_at
+    def __init__(self, *, is_short: bool) -> None:
+        self.started_at = time.monotonic()
+        self.is_short = is_short
         self.dealt_with = 0
         self.all_lines_open = False
         self.is_reachable = True
 
     @property
     def is_over(self) -> bool:
-        return not self.is_reachable or time.monotonic() >= self.ends_at
+        seconds = _SHORT_ROUND_SECONDS if self.is_short else WORKING_SECONDS
+        return not self.is_reachable or time.monotonic() >= self.started_at + seconds
 
 
 class MailDelivery:
@@ -53,6 +60,7 @@ class MailDelivery:
 
     Each of its `lines` claims one mail at a time, so that a worker that is killed costs an attempt only the few mails
     in its hands. While the post is unreachable it is asked only now and then, at most every `patience_seconds_max`.
+    While the machine `is_busy` it sends less.
     """
 
     name = "mail_delivery"
@@ -66,20 +74,23 @@ class MailDelivery:
         *,
         patience_seconds_max: float = 60.0,
         lines: int = LINES,
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._composer = composer
         self._post = post
         self._patience_seconds_max = patience_seconds_max
         self._lines = lines
+        self._is_busy = is_busy
         self._times_unreachable = 0
         self._silent_until = 0.0
 
     async def run_once(self) -> int:
-        """One round. Returns how many mails were dealt with, 0 when the post is unreachable."""
+        """One round. Returns how many mails were dealt with; 0 when the post is unreachable, and after a short round,
+        whose rest is to wait for the next period."""
         if time.monotonic() < self._silent_until:
             return 0
-        now = _Round(time.monotonic() + WORKING_SECONDS)
+        now = _Round(is_short=self._is_busy())
         try:
             async with asyncio.TaskGroup() as lines:
                 await self._empty(now, lines)
@@ -87,7 +98,7 @@ class MailDelivery:
             raise failed.exceptions[0] from None
         if now.is_reachable:
             self._times_unreachable = 0
-            return now.dealt_with
+            return 0 if now.is_short else now.dealt_with
         self._times_unreachable += 1
         self._silent_until = time.monotonic() + min(2.0**self._times_unreachable, self._patience_seconds_max)
         return 0
@@ -98,11 +109,13 @@ class MailDelivery:
         courier = self._post.courier()
         try:
             while not now.is_over and (mail := await self._store.claim_next(LEASE_SECONDS)) is not None:
+                # Nothing has been due for longer than what comes first.
+                now.is_short = now.is_short and mail.overdue_seconds < PUT_OFF_SECONDS_MAX
                 outcome = await self._deliver(mail, courier)
                 await self._record(mail, outcome)
                 now.dealt_with += 1
                 now.is_reachable = now.is_reachable and not isinstance(outcome, PostUnreachable)
-                if now.is_reachable and not now.all_lines_open:
+                if now.is_reachable and not now.is_short and not now.all_lines_open:
                     now.all_lines_open = True
                     for _ in range(self._lines - 1):
                         lines.create_task(self._empty(now, lines))

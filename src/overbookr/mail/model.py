@@ -41,7 +41,8 @@ class MailContent(msgspec.Struct, frozen=True):
 
 
 class DueMail(msgspec.Struct, frozen=True):
-    """A claimed row of the outbox. `attempts` counts this claim too; `content` is None when `missing` names why."""
+    """A claimed row of the outbox. `attempts` counts this claim too; `content` is None when `missing` names why.
+    `overdue_seconds` is how long it had been due when it was claimed."""
 
     booking_id: UUID
     event_id: UUID
@@ -49,6 +50,7 @@ class DueMail(msgspec.Struct, frozen=True):
     attempts: int
     content: MailContent | None
     missing: str | None = None
+    overdue_seconds: float = 0.0
 
 
 class Letter(msgspec.Struct, frozen=True):

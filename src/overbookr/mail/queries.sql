@@ -3,7 +3,7 @@
 -- statement is time enough to tell what is due, and unlike the clock it lets the index stop early. Skipped is what
 -- another worker is claiming; the update is committed before anything is sent.
 with due as (
-    select booking_id, event_id, kind
+    select booking_id, event_id, kind, next_attempt_at as due_at
       from mails
      where sent_at is null and failed_at is null and next_attempt_at <= statement_timestamp()
      order by next_attempt_at
@@ -16,9 +16,10 @@ claimed as (
            next_attempt_at = clock_timestamp() + make_interval(secs => $1)
       from due d
      where m.booking_id = d.booking_id and m.event_id = d.event_id and m.kind = d.kind
-    returning m.booking_id, m.event_id, m.kind, m.attempts
+    returning m.booking_id, m.event_id, m.kind, m.attempts,
+              extract(epoch from clock_timestamp() - d.due_at)::float8 as overdue_seconds
 )
-select c.booking_id, c.event_id, c.kind, c.attempts,
+select c.booking_id, c.event_id, c.kind, c.attempts, c.overdue_seconds,
        b.booking_id is not null as has_booking,
        u.user_id is not null as has_user,
        e.event_id is not null as has_event,

@@ -64,4 +64,5 @@ def _due_mail(row: asyncpg.Record) -> DueMail:
         attempts=row["attempts"],
         content=content,
         missing=missing,
+        overdue_seconds=row["overdue_seconds"],
     )
