@@ -16,6 +16,7 @@ from typing import Any, Final
 from bench.catalogue import SCENARIOS
 from bench.charts import draw, draw_growth, write_charts
 from bench.figures import MILLISECONDS
+from bench.goals import judge_goals
 from bench.hot_paths import flames, render_profile
 from bench.report import COSTS, cells, costs, most_load, number, remarks
 from bench.results import LATEST, PROFILE, durations
@@ -36,7 +37,7 @@ shared. Figures move with the machine; ratios of one run less. How it is measure
 
 {conditions}
 
-{scenarios}
+{goals}{scenarios}
 
 ## What it costs
 
@@ -45,7 +46,19 @@ generator beside them.
 
 {costs}
 
-{profile}## Start and memory
+{profile}## What did not help
+
+- Waiting for some milliseconds before a small batch is written: neither throughput nor the p99 at half of the load
+  gained by 3 or 8 ms, and whoever is alone waits for nobody ([0029](decisions/0029-one-lane-a-process.md)).
+- Two lanes a process: each batch is half as large, and a batch has a price of its own.
+- A shorter switch interval of Python's threads (5 ms to 0.02 ms): nothing within the noise.
+- Other run times of the HTTP server: with several threads holds at half of the load came a fifth sooner, and flows on
+  one event became a tenth fewer; its own tasks in place of asyncio's lost nine tenths of the throughput.
+- Locking the events of a batch one by one, so that none is looked at again after a wait: no gain.
+- Forbidding the planner to keep what it has read (`enable_material`): one bad plan became good and others worse
+  ([0031](decisions/0031-plans-are-made-anew.md)).
+
+## Start and memory
 
 {memory}
 
@@ -94,6 +107,7 @@ def render(results: dict[str, Any], profile: dict[str, Any] | None = None) -> st
     drawn = charts(results)
     return _FRAME.format(
         conditions=_conditions(results),
+        goals=_goals(results),
         scenarios="\n\n".join(
             _scenario(name, figures, [chart for chart in drawn if chart.partition("-")[0] == name])
             for name, figures in _by_scenario(results)
@@ -137,6 +151,19 @@ def _conditions(results: dict[str, Any]) -> str:
     if most_load(results) > machine["cores"] / 2:
         lines.append("- **Others were at work on the machine: take no figure at its word.**")
     return "\n".join(lines)
+
+
+def _goals(results: dict[str, Any]) -> str:
+    judged = judge_goals(results["figures"])
+    if not judged:
+        return ""
+    rows = ["## Against the goals", "", "| | Wanted | Found | Reached |", "|---|--:|--:|---|"]
+    rows += [
+        f"| {goal['says']} | {goal['wanted']} | {number(goal['found'])}{goal['unit']} "
+        f"| {'yes' if goal['reached'] else '**no**'} |"
+        for goal in judged
+    ]
+    return "\n".join(rows) + "\n\n"
 
 
 def _scenario(name: str, figures: list[dict[str, Any]], drawn: list[str]) -> str:

@@ -89,3 +89,32 @@ def test_a_page_or_chart_of_other_results_is_seen(tmp_path: Path) -> None:
     assert check(results, page, folder, tmp_path / "profile.json") == []
     page.write_text(render(_results()) + "typed by hand\n")
     assert check(results, page, folder, tmp_path / "profile.json") != []
+
+
+def _figure(name: str, variant: str, *values: float, **besides: Any) -> Figure:
+    return Figure("flow", name, variant, "things", repetitions=[{"value": value} | besides for value in values])
+
+
+def test_the_page_says_which_goals_were_reached() -> None:
+    results = _results()
+    figures = [
+        _figure("hold and book over HTTP", "1 event", 990, 1_000, 1_200),
+        _figure("hold and book over HTTP by the peer", "1 event", 100, 100, 90),
+        _figure("hold and book without HTTP", "1 event", 2_000),
+        _figure("one row committed by asyncpg", "p99", 1.0),
+        _figure("a lone hold", "p99", 3.5),
+        _figure("compact availability", "50,000 seats, zstd", 1, body_bytes=15_500),
+        _figure("report", "30 days of 5,000,000 bookings, p50", 50.0),
+        _figure("map while panning", "1,252 seats", 60, failed=["the map never came near enough"]),
+    ]
+    page = render(results | {"figures": as_json(figures)})
+    assert "| Holds booked a second on one event, times the other server's | at least 10 | 10.0 | yes |" in page
+    assert "of what the same SQL reaches without HTTP | at least 0.6 | 0.50 | **no** |" in page
+    assert "| A lone hold (p99), times a bare durable commit | at most 3 | 3.50 | **no** |" in page
+    assert "compressed | at most 15 kB | 15.5 kB | **no** |" in page
+    assert "| A report on 30 days of 5,000,000 bookings | at most 50 ms | 50.0 ms | yes |" in page
+    assert "Frames a second" not in page, "what has failed tells nothing"
+
+
+def test_a_page_without_any_goal_says_nothing_of_goals() -> None:
+    assert "Against the goals" not in render(_results())
