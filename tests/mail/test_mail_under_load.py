@@ -1,5 +1,6 @@
 """Mails wait while others need the processors, and not for ever."""
 
+from itertools import chain, repeat
 from types import SimpleNamespace
 
 import pytest
@@ -18,7 +19,8 @@ async def test_a_busy_machine_sends_a_few_at_a_time(
     world: World, make_duty: DutyMaker, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.bookings(5)
-    clock = iter([100.0, 100.0, 100.0, 100.09, 100.1])  # patience, the beginning, three letters considered
+    # Patience, the beginning, three letters considered.
+    clock = chain([100.0, 100.0, 100.0, 100.09], repeat(100.1))
     monkeypatch.setattr(duties, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     assert await make_duty(lines=4, is_busy=lambda: True).run_once() == 0, "the rest is not to follow at once"
     assert (len(sink.letters), sink.connections) == (2, 1)
