@@ -1,6 +1,6 @@
 """Mails wait while others need the processors, and not for ever."""
 
-from itertools import chain, repeat
+from itertools import chain, count, repeat
 from types import SimpleNamespace
 
 import pytest
@@ -27,14 +27,30 @@ async def test_a_busy_machine_sends_a_few_at_a_time(
     assert await world.pool.fetchval("select count(*) from mails where sent_at is null and attempts = 0") == 3
 
 
+async def test_a_round_that_is_under_way_ends_when_the_machine_gets_busy(
+    world: World, make_duty: DutyMaker, sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.bookings(5)
+    # Patience, the beginning, three letters considered, before the last of which the machine is looked at again.
+    clock = chain([100.0, 100.0, 100.0, 100.9], repeat(101.0))
+    monkeypatch.setattr(duties, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    answers = [False, True]
+    assert await make_duty(lines=1, is_busy=lambda: answers.pop(0)).run_once() == 0
+    assert len(sink.letters) == 2
+    assert answers == []
+
+
 async def test_what_was_put_off_for_long_is_sent_whatever_else_is_going_on(
-    world: World, make_duty: DutyMaker, sink: Sink
+    world: World, make_duty: DutyMaker, sink: Sink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.bookings(5)
     await world.pool.execute(
         "update mails set next_attempt_at = clock_timestamp() - make_interval(secs => $1)", PUT_OFF_SECONDS_MAX
     )
-    assert await make_duty(is_busy=lambda: True).run_once() == 5
+    # Nor does it stop when the machine would be looked at again.
+    clock = chain(repeat(100.0, 3), count(101.0, 0.5))
+    monkeypatch.setattr(duties, "time", SimpleNamespace(monotonic=lambda: min(next(clock), 103.9)))
+    assert await make_duty(lines=1, is_busy=lambda: True).run_once() == 5
     assert len(sink.letters) == 5
 
 

@@ -58,8 +58,8 @@ MAIL_AND_AUDIT = (
         "mails-put-off-for-ever",
         "While a crowd buys, however long it does, mails hardly go out.",
         "mail/duties.py",
-        "now.is_short = now.is_short and mail.overdue_seconds < PUT_OFF_SECONDS_MAX",
-        "now.is_short = now.is_short and mail.overdue_seconds < 1000 * PUT_OFF_SECONDS_MAX",
+        "if mail.overdue_seconds >= PUT_OFF_SECONDS_MAX:",
+        "if mail.overdue_seconds >= 1000 * PUT_OFF_SECONDS_MAX:",
         tests("mail/test_mail_under_load.py::test_what_was_put_off_for_long_is_sent_whatever_else_is_going_on"),
     ),
     defect(

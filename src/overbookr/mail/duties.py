@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable
@@ -34,25 +35,33 @@ WORKING_SECONDS = 4.0
 # sells fast owes hundreds a second; more than a few connections from one sender are what many servers refuse.
 LINES = 4
 # A mail costs as much of the processors as a booking, and a crowd that buys needs them at once. While they are taken, a
-# round is one line's and short, a tenth of each second; but no mail lies for longer than this because of others.
+# round is one line's and short, a tenth of each second, and one that is under way ends within a second; but no mail is
+# put off for longer than this.
 _SHORT_ROUND_SECONDS = 0.1
+_LOOK_SECONDS = 1.0
 PUT_OFF_SECONDS_MAX = 300.0
 
 
 class _Round:
-    """One round's end and what came of it, shared by its lines. A short one has a single line."""
+    """One round's end and what came of it, shared by its lines. A short one has a single line, or is over at once."""
 
     def __init__(self, *, is_short: bool) -> None:
-        self.started_at = time.monotonic()
+        self.started_at = self.looked_at = time.monotonic()
         self.is_short = is_short
         self.dealt_with = 0
         self.all_lines_open = False
         self.is_reachable = True
 
-    @property
-    def is_over(self) -> bool:
+    def go_on(self) -> None:
+        """Be an ordinary round, whatever else the machine has to do."""
+        self.is_short, self.looked_at = False, math.inf
+
+    def is_over(self, is_busy: Callable[[], bool]) -> bool:
+        now = time.monotonic()
+        if not self.is_short and now >= self.looked_at + _LOOK_SECONDS:
+            self.is_short, self.looked_at = is_busy(), now
         seconds = _SHORT_ROUND_SECONDS if self.is_short else WORKING_SECONDS
-        return not self.is_reachable or time.monotonic() >= self.started_at + seconds
+        return not self.is_reachable or now >= self.started_at + seconds
 
 
 class MailDelivery:
@@ -108,9 +117,10 @@ class MailDelivery:
         letter that was dealt with opens the others: an empty outbox is asked once, a dead post tried with one mail."""
         courier = self._post.courier()
         try:
-            while not now.is_over and (mail := await self._store.claim_next(LEASE_SECONDS)) is not None:
+            while not now.is_over(self._is_busy) and (mail := await self._store.claim_next(LEASE_SECONDS)) is not None:
                 # Nothing has been due for longer than what comes first.
-                now.is_short = now.is_short and mail.overdue_seconds < PUT_OFF_SECONDS_MAX
+                if mail.overdue_seconds >= PUT_OFF_SECONDS_MAX:
+                    now.go_on()
                 outcome = await self._deliver(mail, courier)
                 await self._record(mail, outcome)
                 now.dealt_with += 1
