@@ -54,6 +54,8 @@ generator beside them.
 - A shorter switch interval of Python's threads (5 ms to 0.02 ms): nothing within the noise.
 - Other run times of the HTTP server: with several threads holds at half of the load came a fifth sooner, and flows on
   one event became a tenth fewer; its own tasks in place of asyncio's lost nine tenths of the throughput.
+- API processes of a lower priority than PostgreSQL's, so that those who hold locks are not kept waiting: holds at half
+  of the load came no sooner, and lone ones later.
 - Locking the events of a batch one by one, so that none is looked at again after a wait: no gain.
 - Forbidding the planner to keep what it has read (`enable_material`): one bad plan became good and others worse
   ([0031](decisions/0031-plans-are-made-anew.md)).

@@ -24,6 +24,7 @@ _STOP_SECONDS = 20.0
 _BUCKET = re.compile(
     r'^overbookr_batch_size_(bucket|sum|count)\{batch="writes"(?:,le="([^"]+)")?\} ([0-9.e+]+)$', re.MULTILINE
 )
+_ERRORS = re.compile(r'^overbookr_http_request_seconds_count\{[^}]*status="[45]\d\d"[^}]*\} ([0-9.e+]+)$', re.MULTILINE)
 
 
 class Served:
@@ -77,14 +78,21 @@ class Served:
     def read_batches(self) -> dict[str, float]:
         """The histogram of the batches of writes: `sum`, `count`, and the count up to each size. Empty where none is
         kept."""
+        return {size or name: float(value) for name, size, value in _BUCKET.findall(self._read_metrics())}
+
+    def read_errors(self) -> float:
+        """Answers of 400 and above so far, without those that were turned away at the door as the server was busy."""
+        return sum(float(value) for value in _ERRORS.findall(self._read_metrics()))
+
+    def _read_metrics(self) -> str:
         if self.process is None or self.is_peer:
-            return {}
+            return ""
         try:
             with urllib.request.urlopen(f"{self.url}/metrics", timeout=10) as answer:
-                text = answer.read().decode()
+                text: str = answer.read().decode()
         except urllib.error.HTTPError:
-            return {}  # A bare stack has no metrics.
-        return {size or name: float(value) for name, size, value in _BUCKET.findall(text)}
+            return ""  # A bare stack has no metrics.
+        return text
 
     def batches_since(self, before: dict[str, float]) -> dict[str, Any] | None:
         counts = {name: value - before.get(name, 0.0) for name, value in self.read_batches().items()}

@@ -19,7 +19,7 @@ _TIMEOUT: Final = "10s"
 # A server at its limit may refuse now and then, and say so. More than this share of all answers, and what was measured
 # is not what was meant.
 _BUSY: Final = "503 busy"
-_BUSY_SHARE_MAX: Final = 0.01
+BUSY_SHARE_MAX: Final = 0.01
 
 
 class WrkMissing(Exception):
@@ -135,7 +135,7 @@ def _measure(
         for name, times in answers.items()
         if times and name not in succeeded and name not in besides
     }
-    bearable = _BUSY_SHARE_MAX * sum(answers.values())
+    bearable = BUSY_SHARE_MAX * sum(answers.values())
     failed = [
         f"{times} answers {name}"
         for name, times in refusals.items()

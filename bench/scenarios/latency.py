@@ -1,10 +1,13 @@
 """How long a hold takes: alone, and at half of what can be served, counted from the moment at which it was due.
 
 Beside it, how long one row takes to be committed durably by one connection that does nothing else: the least that any
-answer to a hold has to wait for.
+answer to a hold has to wait for. Once on a machine that has nothing else to do, and once while holds come at that half.
 """
 
+import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +22,7 @@ from proof.overload.venue import open_venue, save
 from proof.processes import seconds_by_group
 
 COMMIT: Final = "one row committed by asyncpg"
+COMMIT_MEANWHILE: Final = "one row committed by asyncpg, while holds come at half of the full rate"
 _EVENTS: Final = 20
 # Ten thousand seats for each second, more than are sold; and what is needed anyway.
 _SEATS_OF_EVENT_PER_SECOND: Final = 500
@@ -30,6 +34,8 @@ _CONNECTIONS_WHEN_DUE: Final = 768
 _HALF: Final = 0.5
 _WARM_UP_SECONDS: Final = 1
 _COMMITS_DATABASE: Final = "commits"
+# So few that they take nothing from the holds that they are measured beside.
+_COMMITS_PER_SECOND_MEANWHILE: Final = 50
 
 
 def build_venue(seconds: int) -> Builder:
@@ -53,7 +59,10 @@ async def measure_latency(bench: Bench) -> None:
         rate = full.holds / full.seconds
         saturated = _repetition(full, spent) | {"value": rate}
         half = Phase("half", bench.seconds, _CONNECTIONS_WHEN_DUE, rate * _HALF, len(bench.start_seconds), books=False)
-        results.append(("a hold at half of that rate, from when it was due", *await _run(crowd, served, half)))
+        async with _committing(bench) as meanwhile:
+            results.append(("a hold at half of that rate, from when it was due", *await _run(crowd, served, half)))
+    p50, p99 = percentile(meanwhile, 50), percentile(meanwhile, 99)
+    _add(bench, COMMIT_MEANWHILE, "commits", {"done": len(meanwhile)}, p50, p99)
     audited = await bench.audited(saturated)
     bench.add("latency", "holds by the generator of arrivals, full rate", "20 events", "holds", audited)
     for name, tally, spent in results:
@@ -81,6 +90,30 @@ async def _commit_rows(bench: Bench) -> list[float]:
             await statement.fetch(number)
             took.append((time.perf_counter() - before) * 1000)
     return took
+
+
+@asynccontextmanager
+async def _committing(bench: Bench) -> AsyncIterator[list[float]]:
+    """Goes on committing rows now and then until the block ends, and tells the milliseconds that each took."""
+    took: list[float] = []
+
+    async def commit() -> None:
+        number = 0
+        while True:
+            number -= 1
+            before = time.perf_counter()
+            await statement.fetch(number)
+            took.append((time.perf_counter() - before) * 1000)
+            await asyncio.sleep(1 / _COMMITS_PER_SECOND_MEANWHILE)
+
+    async with bench.stage.connect(_COMMITS_DATABASE) as connection:
+        statement = await connection.prepare(QUERIES.commit_row)
+        task = asyncio.create_task(commit())
+        try:
+            yield took
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def _run(crowd: CrowdProcess, served: Served, phase: Phase) -> tuple[Tally, dict[str, float]]:

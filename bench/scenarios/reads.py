@@ -69,9 +69,10 @@ async def measure_lists(bench: Bench) -> None:
 async def read_again(bench: Bench, served: Served, path: str) -> dict[str, Any]:
     """One answer of 200 again and again, as it is sent to who accepts no encoding."""
     await bench.beside(partial(wrk.repeat, served, path, seconds=_WARM_UP_SECONDS))
-    before = await bench.beside(partial(sample, served, path, {}))
+    before, errors = await bench.beside(partial(sample, served, path, {})), served.read_errors()
     answered = await bench.beside(partial(wrk.repeat, served, path, seconds=bench.seconds))
-    _judge(answered, before, await bench.beside(partial(sample, served, path, {})), 200)
+    after = await bench.beside(partial(sample, served, path, {}))
+    judge(answered, before, after, 200, errors=served.read_errors() - errors)
     return answered
 
 
@@ -112,10 +113,12 @@ async def _measure_document(
             headers["If-None-Match"] = whole.etag
         status = 304 if encoding == _UNCHANGED else 200
         before = await bench.beside(partial(sample, served, path, headers))
+        errors = served.read_errors()
         if status == 200 and before.encoding != encoding:
             continue  # So short that it is sent as it is.
         answered = await bench.beside(partial(wrk.repeat, served, path, seconds=bench.seconds, headers=headers))
-        _judge(answered, before, await bench.beside(partial(sample, served, path, headers)), status)
+        after = await bench.beside(partial(sample, served, path, headers))
+        judge(answered, before, after, status, errors=served.read_errors() - errors)
         bench.add(
             scenario, document, f"{variant}, {encoding}", "reads", answered,
             yardstick=yardstick if encoding == "none" and document == "availability" else None,
@@ -134,11 +137,15 @@ def sample(served: Served, path: str, headers: Mapping[str, str]) -> Sample:
     return Sample(answer.status, encoding, etag, len(body))
 
 
-def _judge(answered: dict[str, Any], before: Sample, after: Sample, status: int) -> None:
-    """An answer before, one after, and the mean length of all between them say what they were."""
+def judge(answered: dict[str, Any], before: Sample, after: Sample, status: int, *, errors: float) -> None:
+    """An answer before, one after, and the mean length of all between them say what they were.
+
+    A few may have been turned away at the door, which is what a server at its limit does; nothing else may be refused.
+    `errors` are the answers of 400 and above that the server counts meanwhile, those at the door not among them.
+    """
     failed: list[str] = answered["failed"]
-    if answered["refused"]:
-        failed.append(f"{answered['refused']} refusals")
+    if errors or answered["refused"] > wrk.BUSY_SHARE_MAX * (answered["done"] + answered["refused"]):
+        failed.append(f"{answered['refused']} refusals, {errors:.0f} of them not at the door")
     failed += [f"{one.status} where {status} was due" for one in (before, after) if one.status != status]
     length = answered["bytes_per_answer"]
     # What is on its way when the time is over has been sent and is not counted, or the other way round.

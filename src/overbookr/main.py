@@ -36,7 +36,7 @@ from overbookr.holds.store import HoldStore
 from overbookr.http.addresses import ClientAddresses, networks_of
 from overbookr.http.admission import Admission, Kind
 from overbookr.http.allowances import OF_ADDRESS, AllowanceMiddleware, Allowances
-from overbookr.http.auth import PrincipalMiddleware, TokenVerifier, check_policies
+from overbookr.http.auth import PrincipalMiddleware, ReadStanding, TokenVerifier, check_policies
 from overbookr.http.body import StrictRequest
 from overbookr.http.failures import EXCEPTION_HANDLERS, AnyRequest, answer_overload
 from overbookr.http.front import Front, Ready
@@ -208,7 +208,7 @@ def build_application(settings: Settings, dsn: str) -> Front:
         request_class=StrictRequest,
         middleware=[
             DefineMiddleware(PrincipalMiddleware, verifier=TokenVerifier(secret), read_standing=read_standing),
-            *_allowance_middleware(settings, addresses, joint),
+            *_allowance_middleware(settings, addresses, joint, read_standing),
         ],
         exception_handlers=_EXCEPTION_HANDLERS,
         openapi_config=OPENAPI,
@@ -240,6 +240,8 @@ async def run_duties(dsn: str, settings: Settings, stop: asyncio.Event) -> None:
                     AuditStore(reads),
                     user_seats_max=user_seats_max,
                     set_invariant_violations=set_invariant_violations,
+                    # Of its own, since each tells what was done since it was asked last.
+                    is_busy=ProcessorTimes().are_taken,
                 ),
                 ForgetExpiredTokens(make_users(stack, reads, settings, secret)),
             ],
@@ -276,7 +278,7 @@ async def _close(joint: JointCounts | None) -> None:
 
 
 def _allowance_middleware(
-    settings: Settings, addresses: ClientAddresses, shared: JointCounts | None
+    settings: Settings, addresses: ClientAddresses, shared: JointCounts | None, read_standing: ReadStanding
 ) -> list[DefineMiddleware]:
     if settings.rate_limit == "off":
         return []
@@ -287,7 +289,14 @@ def _allowance_middleware(
         "waitlist joins": settings.waitlist_joins_per_minute,
         OF_ADDRESS: settings.address_reads_per_minute,
     }
-    return [DefineMiddleware(AllowanceMiddleware, allowances=Allowances(per_minute, shared), addresses=addresses)]
+    return [
+        DefineMiddleware(
+            AllowanceMiddleware,
+            allowances=Allowances(per_minute, shared),
+            addresses=addresses,
+            read_standing=read_standing,
+        )
+    ]
 
 
 def _fill_state(

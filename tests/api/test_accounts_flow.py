@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from overbookr.main import _HANDLERS
 from tests.api.answers import accepted, is_id, time_of
 from tests.api.bodies import assert_refused, spoilt
 from tests.house.world import FAR_AWAY, World, code_of
@@ -122,3 +123,27 @@ async def test_guessing_is_slowed_down(narrow_world: World) -> None:
     assert [answer.status_code for answer in answers] == [401] * 5 + [429]
     assert code_of(answers[-1]) == (429, "rate_limited")
     assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+async def test_holds_and_bookings_end_with_the_session_in_every_process(world: World) -> None:
+    event_id = await world.event(20)
+    user = await world.user()
+    held = await world.held(user, event_id, "S1")
+    booked = accepted(await world.book(user, event_id, await world.held(user, event_id, "S2"), "a key"), 201)
+    accepted(await world.http.post("/users/logout", headers=user.headers), 204)
+    for number in range(8):  # Whichever process answers, and whether or not it has met the token since.
+        for answer in (
+            await world.hold(user, event_id, f"S{number + 3}"),
+            await world.book(user, event_id, held),
+            await world.book(user, event_id, held, "a key"),
+        ):
+            assert code_of(answer) == (401, "unauthorized")
+            assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+            assert booked["id"] not in answer.text
+    statuses = await world.seat_statuses(event_id)
+    assert statuses == {f"S{n}": {1: "held", 2: "booked"}.get(n, "available") for n in range(1, 21)}
+
+
+def test_each_route_whose_command_asks_for_the_standing_is_tried_above() -> None:
+    found = {(tuple(handler.http_methods), *handler.paths) for handler in _HANDLERS if "standing" in handler.opt}
+    assert found == {(("POST",), "/holds"), (("POST",), "/bookings")}

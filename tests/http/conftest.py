@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from granian.server.embed import Server
 from litestar import Litestar, Response, get, post, put
+from litestar.datastructures import State
 from litestar.di import NamedDependency
 from litestar.middleware import DefineMiddleware
 from litestar.params import FromPath, FromQuery, JSONBody
@@ -20,7 +21,14 @@ from litestar.response import Stream
 from litestar.types import ASGIApp, Scope
 
 from overbookr.batching import DeadlinePassed, QueueFull
-from overbookr.http.auth import PrincipalMiddleware, TokenVerifier, optional_principal_of, principal_of
+from overbookr.http.auth import (
+    ASKED_BY_COMMAND,
+    PrincipalMiddleware,
+    TokenVerifier,
+    optional_principal_of,
+    principal_of,
+    refuse_token,
+)
 from overbookr.http.failures import EXCEPTION_HANDLERS
 from overbookr.http.front import Front
 from overbookr.http.pagination import PAGE, Page, page_headers
@@ -78,8 +86,18 @@ async def public(scope: Scope) -> dict[str, bool]:
 
 
 @get("/mine", opt={"policy": "user"})
-async def mine(scope: Scope) -> dict[str, str]:
+async def mine(scope: Scope) -> dict[str, str | None]:
     return {"role": principal_of(scope).role}
+
+
+@get("/command", opt={"policy": "user", "standing": ASKED_BY_COMMAND})
+async def command(scope: Scope, state: State) -> Response[Any]:
+    """Asks for the token version itself, as the write path does, and counts how often it was come to."""
+    state.commands = state.get("commands", 0) + 1
+    principal = principal_of(scope)
+    if principal.token_version != state.token_version:
+        return refuse_token(scope)
+    return Response({"role": principal.role})
 
 
 @get("/admin", opt={"policy": "admin"})
@@ -126,6 +144,7 @@ ROUTES = [
     whoami,
     public,
     mine,
+    command,
     admin_only,
     stream,
     fail,

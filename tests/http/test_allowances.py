@@ -13,7 +13,7 @@ from litestar.types import Scope
 
 from overbookr.http.addresses import ClientAddresses, networks_of
 from overbookr.http.allowances import OF_ADDRESS, Allowance, AllowanceMiddleware, Allowances, allowance_of
-from overbookr.http.auth import PrincipalMiddleware, TokenVerifier
+from overbookr.http.auth import ASKED_BY_COMMAND, PrincipalMiddleware, TokenVerifier, principal_of
 from overbookr.http.failures import EXCEPTION_HANDLERS
 from overbookr.http.front import Front
 from overbookr.users.tokens import issue_access
@@ -97,6 +97,11 @@ async def hold(data: JSONBody[dict[str, int]]) -> dict[str, int]:
     return data
 
 
+@post("/bookings", opt={"policy": "user", "standing": ASKED_BY_COMMAND, "allowance": "holds"})
+async def book(scope: Scope) -> dict[str, str | None]:
+    return {"role": principal_of(scope).role}
+
+
 @get("/bookings", opt={"policy": "user"})
 async def bookings() -> dict[str, str]:
     return {}
@@ -117,7 +122,7 @@ async def log_out() -> dict[str, str]:
     return {}
 
 
-ROUTES = [hold, bookings, events, health, log_out]
+ROUTES = [hold, book, bookings, events, health, log_out]
 
 
 @pytest.fixture
@@ -128,7 +133,9 @@ async def client(standings: Standings) -> AsyncIterator[httpx.AsyncClient]:
         route_handlers=ROUTES,
         middleware=[
             DefineMiddleware(PrincipalMiddleware, verifier=TokenVerifier(SECRET), read_standing=standings.read),
-            DefineMiddleware(AllowanceMiddleware, allowances=allowances, addresses=addresses),
+            DefineMiddleware(
+                AllowanceMiddleware, allowances=allowances, addresses=addresses, read_standing=standings.read
+            ),
         ],
         exception_handlers=EXCEPTION_HANDLERS,
         logging_config=None,
@@ -183,6 +190,19 @@ async def test_the_refusal_is_a_problem_that_says_when_to_come_back(
 
 async def test_organisers_are_not_limited(client: httpx.AsyncClient, newcomer: Callable[..., dict[str, str]]) -> None:
     assert await answers(client, 9, "GET", "/bookings", headers=newcomer("admin")) == [200] * 9
+
+
+async def test_where_the_role_is_not_known_it_is_asked_for_when_the_allowance_is_spent(
+    client: httpx.AsyncClient, newcomer: Callable[..., dict[str, str]], standings: Standings
+) -> None:
+    organiser, buyer = newcomer("admin"), newcomer()
+    assert await answers(client, 2, "POST", "/bookings", headers=organiser) == [201] * 2
+    assert standings.asked == 0
+    assert await answers(client, 5, "POST", "/bookings", headers=organiser) == [201] * 5
+    assert await answers(client, 4, "POST", "/bookings", headers=buyer) == [201] * 2 + [429] * 2
+    # An organiser's token that is over is nobody's.
+    standings.known = dict.fromkeys(standings.known, (2, "admin"))
+    assert await answers(client, 1, "POST", "/bookings", headers=organiser) == [429]
 
 
 async def test_who_has_no_token_is_counted_by_address(

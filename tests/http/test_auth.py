@@ -21,6 +21,7 @@ from overbookr.http.auth import (
     TOKEN_TYPE,
     TOKEN_USE,
     PolicyMissing,
+    Principal,
     TokenVerifier,
     check_policies,
 )
@@ -225,6 +226,36 @@ async def test_a_route_that_reads_no_principal_costs_no_read(
     answer = await client.get("/public", headers={"Authorization": f"Bearer {sign(secret)}"})
     assert answer.json() == {"known": False}
     assert standings.asked == 0
+
+
+async def test_a_route_whose_command_asks_for_the_standing_costs_no_read(
+    application: Litestar, client: httpx.AsyncClient, standings: Any, secret: bytes
+) -> None:
+    application.state.token_version = 1
+    answer = await client.get("/command", headers={"Authorization": f"Bearer {sign(secret)}"})
+    assert answer.json() == {"role": None}
+    assert standings.asked == 0
+    assert (await client.get("/command")).status_code == 401
+    assert (await client.get("/command", headers={"Authorization": "Bearer forged"})).status_code == 401
+    assert application.state.commands == 1
+
+
+async def test_a_token_that_a_command_was_refused_for_is_refused_at_once_from_then_on(
+    application: Litestar, client: httpx.AsyncClient, secret: bytes
+) -> None:
+    application.state.token_version = 2
+    old, new = ({"Authorization": f"Bearer {sign(secret, ver=version)}"} for version in (1, 2))
+    for _ in range(3):
+        answer = await client.get("/command", headers=old)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthorized")
+        assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+    assert application.state.commands == 1
+    assert (await client.get("/command", headers=new)).status_code == 200
+
+
+def test_a_role_that_nobody_has_asked_for_is_not_taken_for_none() -> None:
+    with pytest.raises(RuntimeError, match="role"):
+        _ = Principal(USER, None, 1).is_admin
 
 
 def test_verified_tokens_are_remembered_until_they_expire(secret: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

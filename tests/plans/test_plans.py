@@ -56,7 +56,7 @@ def wants(event_id: UUID, *seat_nos: str, key: str | None = None) -> PlaceHold:
 
 
 def books(number: int) -> BookHold:
-    return BookHold(BIG, hold_id(number), hold_id(number), new_id(), "new")
+    return BookHold(BIG, hold_id(number), hold_id(number), new_id(), "new", token_version=1)
 
 
 def cancels(number: int) -> CancelBooking:
@@ -73,7 +73,9 @@ BATCHES: dict[str, list[Command]] = {
     "hold with a key": [wants(BIG, f"S{n}", key="k") for n in range(15_001, 15_009)],
     "hold of seats that are taken": [wants(BIG, f"S{n}", f"S{n + 4_000}") for n in range(4_001, 4_009)],
     "hold of seats that are not there": [wants(BIG, f"T{n}") for n in range(8)],
-    "hold by someone with a history": [PlaceHold(BIG, new_id(), hold_id(n), (f"S{n + 15_000}",)) for n in range(1, 9)],
+    "hold by someone with a history": [
+        PlaceHold(BIG, new_id(), hold_id(n), (f"S{n + 15_000}",), token_version=1) for n in range(1, 9)
+    ],
     "hold where many wait": [wants(QUEUED, "S1")],
     "book": [books(n) for n in range(6_001, 6_009)],
     "book again": [BookHold(BIG, hold_id(n), hold_id(n), new_id(), "key") for n in range(1_001, 1_009)],

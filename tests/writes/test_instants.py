@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 TICK = timedelta(microseconds=1)
 ON_SALE = "select event_is_on_sale('on_sale', $1, $2, $3, $4)"
 BOOK = """select outcome from book_holds($1::timestamptz, array[$2::uuid], array[$3::uuid], array[$4::uuid],
-                                         array[gen_random_uuid()], array['a key'])"""
+                                         array[null::integer], array[gen_random_uuid()], array['a key'])"""
 
 
 async def expiry_of(stage: Stage, hold_id: UUID) -> datetime:

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.anyio
 
 WAITERS = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 HOLD_S1 = """select outcome from place_holds(clock_timestamp(), $2::interval, $3, false, array[$1::uuid],
-                                             array[gen_random_uuid()], array[gen_random_uuid()], array[null::text],
-                                             array[1], array['S1'])"""
+                                             array[gen_random_uuid()], array[gen_random_uuid()],
+                                             array[null::integer], array[null::text], array[1], array['S1'])"""
 # What an organiser or a waiter asks, and the answer that is right once S1 is held.
 CALLS = {
     "block": ("select outcome from block_seats_v1($1, array['S1'], true, null, $2)", "seats_unavailable"),

@@ -101,7 +101,8 @@ class Walk:
         if kind == "hold":
             command = self.wish()
             said = self.model.place(command.hold_id, command.user_id, command.seat_nos, command.idempotency_key)
-            if (await self.compare(command, said))[0] == "placed":
+            answer = await self.compare(command, said)
+            if answer[0] == "placed" and not answer[-1]:  # A replay is an answer about a hold known already.
                 self.holds.append(command)
         elif kind == "book" and placed:
             booking = self.booking_of(placed)

@@ -1,7 +1,6 @@
 """The audit as a background duty: it looks, says and keeps what it sees, and changes nothing of it."""
 
 import math
-import os
 import time
 from collections.abc import Callable
 
@@ -14,15 +13,10 @@ log = structlog.get_logger(__name__)
 _PERIOD_SECONDS = 60.0
 # An audit of a large house takes seconds; it shall not be at it for more than a twentieth of the time.
 _REST_PER_SECOND_OF_WORK = 20
-# One that takes longer than this, or nobody knows how long, is put off while the machine has more to do than it can,
-# but not for ever.
+# One that takes longer than this, or nobody knows how long, is put off while others take the processors, but not for
+# ever.
 _LONG_SECONDS = 1.0
 _PUT_OFF_SECONDS_MAX = 900.0
-
-
-def is_machine_busy() -> bool:
-    """Whether more wanted to run in the last minute than there are processors."""
-    return os.getloadavg()[0] > (os.cpu_count() or 1)
 
 
 class Reconciler:
@@ -40,7 +34,7 @@ class Reconciler:
         *,
         user_seats_max: int,
         set_invariant_violations: Callable[[str, int], None],
-        is_busy: Callable[[], bool] = is_machine_busy,
+        is_busy: Callable[[], bool],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.period_seconds = _PERIOD_SECONDS

@@ -1,12 +1,14 @@
 -- Bookings. All of these need the events' locks (lock_events) and decide at p_at, the instant read after it.
 
--- Turns holds into bookings. One row a command. Outcomes by precedence: booking_replayed or idempotency_key_reused
+-- Turns holds into bookings. One row a command. Outcomes by precedence: unauthorized (the token names a version that the
+-- user has no longer; nobody's token is asked about where the version is null), booking_replayed or idempotency_key_reused
 -- (the key was used before: the key lives in the booking it made, so there is no state in which one exists without
 -- the other), hold_not_found, hold_event_mismatch, hold_already_booked, hold_expired, event_not_found, not_on_sale,
 -- hold_booked. The body of a request is its hold, so the same key with the same hold is the same request.
 -- A hold taken in time is honoured when the sale is paused or closes; not when the event is cancelled or has begun.
 create or replace function book_holds(
-  p_at timestamptz, p_event_ids uuid[], p_hold_ids uuid[], p_user_ids uuid[], p_booking_ids uuid[], p_keys text[]
+  p_at timestamptz, p_event_ids uuid[], p_hold_ids uuid[], p_user_ids uuid[], p_token_versions integer[],
+  p_booking_ids uuid[], p_keys text[]
 ) returns table (
   command integer, outcome text, id uuid, at timestamptz, until timestamptz, seat_nos text[], statuses text[]
 ) language plpgsql as $$
@@ -27,6 +29,8 @@ begin
                  (select b.booking_id from bookings b
                    where h.status = 'converted' and b.event_id = h.event_id and b.hold_id = h.hold_id) as by_hold,
                  case
+                   when c.token_version <> coalesce((select u.token_version from users u where u.user_id = c.user_id), -1)
+                   then 'unauthorized'
                    when k.booking_id is not null and k.hold_id = c.hold_id then 'booking_replayed'
                    when k.booking_id is not null then 'idempotency_key_reused'
                    when h.hold_id is null or h.user_id <> c.user_id then 'hold_not_found'
@@ -37,8 +41,8 @@ begin
                    when e.status in ('draft', 'cancelled') or e.start_time <= p_at then 'not_on_sale'
                    else 'hold_booked'
                  end as outcome
-            from unnest(p_event_ids, p_hold_ids, p_user_ids, p_keys)
-                 with ordinality c (event_id, hold_id, user_id, key, n)
+            from unnest(p_event_ids, p_hold_ids, p_user_ids, p_token_versions, p_keys)
+                 with ordinality c (event_id, hold_id, user_id, token_version, key, n)
             left join holds h on h.hold_id = c.hold_id
             left join events e on e.event_id = c.event_id and e.deleted_at is null
             left join bookings k on k.event_id = c.event_id and k.user_id = c.user_id and k.idempotency_key = c.key) d;

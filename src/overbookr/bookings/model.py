@@ -11,13 +11,17 @@ from overbookr.holds.model import HoldAlreadyBooked
 
 
 class BookHold(msgspec.Struct, frozen=True):
-    """Turn a hold into a booking. The key makes it safe to ask again: it lives in the booking that it made."""
+    """Turn a hold into a booking. The key makes it safe to ask again: it lives in the booking that it made.
+
+    `token_version` is what the access token names by which it is asked; None asks nothing of the user.
+    """
 
     event_id: UUID
     hold_id: UUID
     user_id: UUID
     booking_id: UUID
     idempotency_key: str
+    token_version: int | None = None
 
     def keys(self) -> Iterable[Hashable]:
         return ((self.event_id, self.user_id),)
@@ -53,6 +57,7 @@ class BookingCancelled(msgspec.Struct, frozen=True):
 class BookingRefusal(StrEnum):
     """Refusals that need no more than their name, which is the stable code of the wire."""
 
+    UNAUTHORIZED = "unauthorized"
     EVENT_NOT_FOUND = "event_not_found"
     HOLD_NOT_FOUND = "hold_not_found"
     HOLD_EVENT_MISMATCH = "hold_event_mismatch"

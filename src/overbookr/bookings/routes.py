@@ -23,7 +23,7 @@ from overbookr.bookings.model import (
     SearchedBooking,
 )
 from overbookr.holds.model import HoldAlreadyBooked
-from overbookr.http.auth import principal_of
+from overbookr.http.auth import ASKED_BY_COMMAND, principal_of, refuse_token
 from overbookr.http.idempotency import required_idempotency_key_of
 from overbookr.http.pagination import DEFAULT_LIMIT, PAGE, Limit, Page, page_headers
 from overbookr.http.problem import invalid, problem
@@ -46,6 +46,7 @@ class CancelledAnswer(msgspec.Struct):
     middleware=[ShortCut],
     opt={
         "policy": "user",
+        "standing": ASKED_BY_COMMAND,
         "allowance": "bookings",
         "idempotency_key": "required",
         "refusals": (
@@ -64,9 +65,9 @@ class CancelledAnswer(msgspec.Struct):
     description="Needs an Idempotency-Key of 1 to 255 characters. The same key and body get the same booking.",
 )
 async def create_booking(data: BookingRequest, state: State, scope: Scope) -> Response[Booking]:
-    key = required_idempotency_key_of(scope)
+    key, principal = required_idempotency_key_of(scope), principal_of(scope)
     outcome: BookHoldOutcome = await state.writer.book_hold(
-        BookHold(data.event_id, data.hold_token, principal_of(scope).user_id, new_id(), key)
+        BookHold(data.event_id, data.hold_token, principal.user_id, new_id(), key, principal.token_version)
     )
     match outcome:
         case HoldBooked(booking_id, seat_nos, created_at, replayed):
@@ -80,6 +81,8 @@ async def create_booking(data: BookingRequest, state: State, scope: Scope) -> Re
             return Answer(booking, status_code=201, headers=headers)
         case HoldAlreadyBooked(booking_id):
             return problem("hold_already_booked", headers={"Location": f"/bookings/{booking_id}"})
+        case BookingRefusal.UNAUTHORIZED:
+            return refuse_token(scope)
         case BookingRefusal():
             return problem(outcome.value)
         case _:

@@ -48,13 +48,16 @@ begin
 end $$;
 
 -- What each command's event says, and the seats its user already holds and has booked there.
--- Where the head of a strict queue gathers seats, free seats are spoken for (`reserved`).
+-- Where the head of a strict queue gathers seats, free seats are spoken for (`reserved`). Whose token names a version
+-- that the user has no longer is refused before anything else is said.
 create or replace function hold_circumstances(
-  p_at timestamptz, p_event_ids uuid[], p_user_ids uuid[], p_user_seats_max integer,
+  p_at timestamptz, p_event_ids uuid[], p_user_ids uuid[], p_token_versions integer[], p_user_seats_max integer,
   out p_outcomes text[], out p_reserved boolean[], out p_shares integer[]
 ) language plpgsql as $$
 begin
   select array_agg(case
+           when c.token_version <> coalesce((select u.token_version from users u where u.user_id = c.user_id), -1)
+           then 'unauthorized'
            when e.event_id is null then 'event_not_found'
            when not event_is_on_sale(e.status, e.start_time, e.sales_open_at, e.sales_close_at, p_at) then 'not_on_sale'
          end order by c.n),
@@ -64,7 +67,7 @@ begin
                         else false end order by c.n),
          array_agg(user_seats(c.event_id, c.user_id) order by c.n)
     into p_outcomes, p_reserved, p_shares
-    from unnest(p_event_ids, p_user_ids) with ordinality c (event_id, user_id, n)
+    from unnest(p_event_ids, p_user_ids, p_token_versions) with ordinality c (event_id, user_id, token_version, n)
     left join events e on e.event_id = c.event_id and e.deleted_at is null;
 end $$;
 
@@ -136,13 +139,14 @@ end $$;
 
 -- Places holds, each all or nothing. One row a command in p_event_ids, p_hold_ids, p_user_ids, p_keys; one row a
 -- wanted seat in p_seat_commands (the command's number, from 1) and p_seat_nos.
--- Outcomes by precedence: what a key used before says (hold_replayed, idempotency_key_reused, hold_already_booked,
+-- Outcomes by precedence: unauthorized (the token names a version that the user has no longer), what a key used before says (hold_replayed, idempotency_key_reused, hold_already_booked,
 -- hold_expired), event_not_found, not_on_sale, seats_not_found, seats_unavailable (with every conflict), hold_limit,
 -- capacity_exceeded, hold_placed.
 -- Invariant: a user's held and booked seats never exceed p_user_seats_max, because the count is taken under the lock.
 create or replace function place_holds(
   p_at timestamptz, p_time_to_live interval, p_user_seats_max integer, p_again boolean,
-  p_event_ids uuid[], p_hold_ids uuid[], p_user_ids uuid[], p_keys text[], p_seat_commands integer[], p_seat_nos text[]
+  p_event_ids uuid[], p_hold_ids uuid[], p_user_ids uuid[], p_token_versions integer[], p_keys text[],
+  p_seat_commands integer[], p_seat_nos text[]
 ) returns table (
   command integer, outcome text, id uuid, at timestamptz, until timestamptz, seat_nos text[], statuses text[]
 ) language plpgsql as $$
@@ -161,11 +165,12 @@ declare
   v_refused boolean;
 begin
   select c.p_outcomes, c.p_reserved, c.p_shares into v_outcomes, v_reserved, v_shares
-    from hold_circumstances(p_at, p_event_ids, p_user_ids, p_user_seats_max) c;
+    from hold_circumstances(p_at, p_event_ids, p_user_ids, p_token_versions, p_user_seats_max) c;
   if p_again or array_remove(p_keys, null) <> '{}' then
     select r.p_outcomes, r.p_earlier into v_recognised, v_earlier
       from recognise_holds(p_again, p_event_ids, p_hold_ids, p_user_ids, p_keys, p_seat_commands, p_seat_nos) r;
-    select array_agg(coalesce(o.recognised, o.outcome) order by o.n) into v_outcomes
+    select array_agg(case when o.outcome = 'unauthorized' then o.outcome else coalesce(o.recognised, o.outcome) end
+                     order by o.n) into v_outcomes
       from unnest(v_recognised, v_outcomes) with ordinality o (recognised, outcome, n);
   end if;
 
@@ -203,7 +208,7 @@ begin
     select o.n::integer, o.outcome, coalesce(v_earlier[o.n], p_hold_ids[o.n]), p_at,
            case when o.outcome = 'hold_placed' then v_expires_at end, null::text[], null::text[]
       from unnest(v_outcomes) with ordinality o (outcome, n)
-     where o.outcome in ('hold_placed', 'event_not_found', 'not_on_sale', 'hold_limit', 'capacity_exceeded',
+     where o.outcome in ('hold_placed', 'unauthorized', 'event_not_found', 'not_on_sale', 'hold_limit', 'capacity_exceeded',
                          'idempotency_key_reused', 'hold_expired');
   v_refused := v_outcomes && array['seats_not_found', 'seats_unavailable'];
   if v_refused then

@@ -9,13 +9,17 @@ import msgspec
 
 
 class PlaceHold(msgspec.Struct, frozen=True):
-    """Set these seats aside, all or none. `hold_id` is made by the application and becomes the token."""
+    """Set these seats aside, all or none. `hold_id` is made by the application and becomes the token.
+
+    `token_version` is what the access token names by which it is asked; None asks nothing of the user.
+    """
 
     event_id: UUID
     hold_id: UUID
     user_id: UUID
     seat_nos: tuple[str, ...]
     idempotency_key: str | None = None
+    token_version: int | None = None
 
     def keys(self) -> Iterable[Hashable]:
         """What the command needs to itself in a batch: its seats, and its user's share of the event."""
@@ -65,6 +69,7 @@ class HoldReleased(msgspec.Struct, frozen=True):
 class HoldRefusal(StrEnum):
     """Refusals that need no more than their name, which is the stable code of the wire."""
 
+    UNAUTHORIZED = "unauthorized"
     EVENT_NOT_FOUND = "event_not_found"
     NOT_ON_SALE = "not_on_sale"
     HOLD_LIMIT = "hold_limit"

@@ -20,7 +20,7 @@ from overbookr.holds.model import (
     SeatsNotFound,
     SeatsTaken,
 )
-from overbookr.http.auth import principal_of
+from overbookr.http.auth import ASKED_BY_COMMAND, principal_of, refuse_token
 from overbookr.http.idempotency import idempotency_key_of
 from overbookr.http.labels import SeatLabels, sound_labels
 from overbookr.http.problem import problem
@@ -47,6 +47,7 @@ class HoldAnswer(msgspec.Struct):
     middleware=[ShortCut],
     opt={
         "policy": "user",
+        "standing": ASKED_BY_COMMAND,
         "allowance": "holds",
         "idempotency_key": "optional",
         "refusals": (
@@ -68,8 +69,9 @@ async def place_hold(data: HoldRequest, state: State, scope: Scope) -> Response[
     seat_nos = sound_labels(data.seat_nos)
     if len(seat_nos) > state.hold_max_seats:
         return problem("invalid_request", f"A hold takes at most {state.hold_max_seats} seats.")
+    principal, key = principal_of(scope), idempotency_key_of(scope)
     outcome: PlaceHoldOutcome = await state.writer.place_hold(
-        PlaceHold(data.event_id, new_id(), principal_of(scope).user_id, seat_nos, idempotency_key_of(scope))
+        PlaceHold(data.event_id, new_id(), principal.user_id, seat_nos, key, principal.token_version)
     )
     match outcome:
         case HoldPlaced():
@@ -85,7 +87,7 @@ async def place_hold(data: HoldRequest, state: State, scope: Scope) -> Response[
         case HoldAlreadyBooked(booking_id):
             return problem("hold_already_booked", headers={"Location": f"/bookings/{booking_id}"})
         case HoldRefusal():
-            return problem(outcome.value)
+            return refuse_token(scope) if outcome is HoldRefusal.UNAUTHORIZED else problem(outcome.value)
         case _:
             assert_never(outcome)
 

@@ -16,7 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from overbookr import limits
 from overbookr.http.addresses import ClientAddresses
-from overbookr.http.auth import optional_principal_of, refuse
+from overbookr.http.auth import ReadStanding, optional_principal_of, refuse
 from overbookr.http.joint_counts import JointCounts
 
 _WINDOW_SECONDS: Final = 60.0
@@ -92,13 +92,17 @@ class Allowances:
 class AllowanceMiddleware:
     """Answers 429 for those who have spent their allowance, before a body is read or anything is begun.
 
-    Runs after the principal is known. Organisers' work is not limited.
+    Runs after the principal is known. Organisers' work is not limited; where the role is not known yet, it is asked for
+    when the allowance is spent.
     """
 
-    def __init__(self, app: ASGIApp, allowances: Allowances, addresses: ClientAddresses) -> None:
+    def __init__(
+        self, app: ASGIApp, allowances: Allowances, addresses: ClientAddresses, read_standing: ReadStanding
+    ) -> None:
         self._app = app
         self._allowances = allowances
         self._addresses = addresses
+        self._read_standing = read_standing
         self._kinds: dict[int, str | None] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,11 +124,16 @@ class AllowanceMiddleware:
         if principal is None:
             kind = OF_ADDRESS
             key = self._addresses.of(scope) if self._allowances.limits(kind) else None
-        elif principal.is_admin:
+        elif principal.role is not None and principal.is_admin:
             return 0
         else:
             key = principal.user_id
-        return await self._allowances.spend(kind, key) if self._allowances.limits(kind) else 0
+        seconds = await self._allowances.spend(kind, key) if self._allowances.limits(kind) else 0
+        if seconds and principal is not None and principal.role is None:
+            standing = await self._read_standing(principal.user_id)
+            if standing == (principal.token_version, "admin"):
+                return 0
+        return seconds
 
 
 def allowance_of(handler: BaseRouteHandler) -> str | None:

@@ -2,7 +2,8 @@
 
 A route says who may use it with `opt={"policy": "anyone" | "user" | "admin"}`; one that says nothing keeps the
 application from starting. A policy of "anyone" may add `"reads_principal": False`: the token is then not looked at,
-and the request costs no database read.
+and the request costs no database read. A policy of "user" may add `"standing": ASKED_BY_COMMAND`: the command that the
+route gives to the write path then carries the token version, and the transaction that decides asks for the standing.
 """
 
 import hmac
@@ -16,11 +17,12 @@ from typing import Any, Final, cast
 import msgspec
 from litestar import Litestar
 from litestar.handlers import ASGIRouteHandler, BaseRouteHandler, HTTPRouteHandler, WebsocketRouteHandler
+from litestar.response import Response
 from litestar.response.base import ASGIResponse
 from litestar.types import ASGIApp, Receive, Scope, Send
 from msgspec import UNSET, UnsetType
 
-from overbookr.http.problem import MEDIA_TYPE, build_problem
+from overbookr.http.problem import MEDIA_TYPE, build_problem, problem
 
 ALGORITHM: Final = "HS256"
 ISSUER: Final = "overbookr"
@@ -28,6 +30,8 @@ AUDIENCE: Final = "overbookr"
 TOKEN_USE: Final = "access"
 TOKEN_TYPE: Final = "at+jwt"
 POLICIES: Final = frozenset({"anyone", "user", "admin"})
+# The routes' `standing`: it is not asked for in the middleware, since the transaction that decides does.
+ASKED_BY_COMMAND: Final = "asked by the command"
 
 # Clocks of the machines that issue and verify may differ by this much, in seconds.
 _CLOCK_SKEW = 30
@@ -41,23 +45,29 @@ ReadStanding = Callable[[uuid.UUID], Awaitable[Standing | None]]
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """The user a request acts for, with the role they have at this moment."""
+    """The user a request acts for, with the role they have at this moment: None where the command asks for it."""
 
     user_id: uuid.UUID
-    role: str
+    role: str | None
     token_version: int
 
     @property
     def is_admin(self) -> bool:
+        if self.role is None:
+            raise RuntimeError("nobody has asked for this user's role yet")
         return self.role == "admin"
 
 
-class Claims(msgspec.Struct, frozen=True):
-    """What a verified token says. The role is not in here: it is read anew each time."""
+class Claims(msgspec.Struct):
+    """What a verified token says. The role is not in here: it is read anew each time.
+
+    `is_over`: the database has said that the user has another token version by now. Versions only grow, so it stays.
+    """
 
     user_id: uuid.UUID
     token_version: int
     expires_at: int
+    is_over: bool = False
 
 
 class TokenVerifier:
@@ -69,12 +79,12 @@ class TokenVerifier:
         self._good: dict[bytes, Claims] = {}
 
     def verify(self, token: bytes) -> Claims | None:
-        """The claims of a token that is genuine and has not expired, else None."""
+        """The claims of a token that is genuine, has not expired and is not known to be over, else None."""
         now = time.time()
         claims = self._good.get(token)
         if claims is not None:
             if now < claims.expires_at:
-                return claims
+                return None if claims.is_over else claims
             del self._good[token]
             return None
         claims = self._examine(token, now)
@@ -167,6 +177,11 @@ class PrincipalMiddleware:
             return
         token, given = bearer_token(scope["headers"])
         claims = self._verify(token) if token is not None else None
+        if claims is not None and handler.opt.get("standing") == ASKED_BY_COMMAND:
+            fields["user"] = Principal(claims.user_id, None, claims.token_version)
+            fields["claims"] = claims
+            await self._app(scope, receive, send)
+            return
         if claims is not None:
             standing = await self._read_standing(claims.user_id)
             if standing is not None and standing[0] == claims.token_version:
@@ -201,6 +216,12 @@ async def refuse(code: str, headers: dict[str, str] | None, scope: Scope, receiv
         body=problem.body, headers=problem.headers, media_type=MEDIA_TYPE, status_code=problem.status
     )
     await response(scope, receive, send)
+
+
+def refuse_token(scope: Scope) -> Response[Any]:
+    """Answers a command whose user has another token version by now. The token is refused at once from then on."""
+    cast("Claims", cast("dict[str, Any]", scope)["claims"]).is_over = True
+    return problem("unauthorized", headers={"www-authenticate": _challenge(True)})
 
 
 def principal_of(scope: Scope) -> Principal:

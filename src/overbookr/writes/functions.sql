@@ -102,7 +102,8 @@ end $$;
 -- One batch, one transaction, one fsync, one row of outcome per command. Commands of a batch are disjoint in
 -- seats and in (event, user), which the batcher sees to. One row `unsettled` instead says that a backlog was worked on
 -- and no command was looked at: commit and call again. `p_again` says that an earlier try of the same batch
--- lost its connection while committing, so that what it did is recognised by the ids it brought.
+-- lost its connection while committing, so that what it did is recognised by the ids it brought. The token versions are
+-- those that the tokens name by which holds and bookings are asked for; null: nobody's token is to be asked about.
 -- Locks: the events of p_lock_event_ids, which must be those of all commands.
 create or replace function write_batch_v1(
   p_lock_event_ids uuid[], p_user_seats_max integer, p_time_to_live interval, p_again boolean,
@@ -111,7 +112,8 @@ create or replace function write_batch_v1(
   p_book_event_ids uuid[], p_book_hold_ids uuid[], p_book_user_ids uuid[], p_book_booking_ids uuid[], p_book_keys text[],
   p_release_event_ids uuid[], p_release_hold_ids uuid[],
   p_cancel_event_ids uuid[], p_cancel_booking_ids uuid[], p_cancel_exempt boolean[],
-  p_join_event_ids uuid[], p_join_entry_ids uuid[], p_join_user_ids uuid[], p_join_seats integer[]
+  p_join_event_ids uuid[], p_join_entry_ids uuid[], p_join_user_ids uuid[], p_join_seats integer[],
+  p_hold_token_versions integer[] default '{}', p_book_token_versions integer[] default '{}'
 ) returns table (
   kind text, command integer, outcome text, id uuid, at timestamptz, until timestamptz, seat_nos text[], statuses text[]
 ) language plpgsql as $$
@@ -133,12 +135,13 @@ begin
   end if;
   if cardinality(p_book_event_ids) > 0 then
     return query select 'book'::text, b.* from book_holds(
-      v_at, p_book_event_ids, p_book_hold_ids, p_book_user_ids, p_book_booking_ids, p_book_keys) b;
+      v_at, p_book_event_ids, p_book_hold_ids, p_book_user_ids, p_book_token_versions, p_book_booking_ids,
+      p_book_keys) b;
   end if;
   if cardinality(p_hold_event_ids) > 0 then
     return query select 'hold'::text, h.* from place_holds(
-      v_at, p_time_to_live, p_user_seats_max, p_again, p_hold_event_ids, p_hold_ids, p_hold_user_ids, p_hold_keys,
-      p_hold_seat_commands, p_hold_seat_nos) h;
+      v_at, p_time_to_live, p_user_seats_max, p_again, p_hold_event_ids, p_hold_ids, p_hold_user_ids,
+      p_hold_token_versions, p_hold_keys, p_hold_seat_commands, p_hold_seat_nos) h;
   end if;
   if cardinality(p_join_event_ids) > 0 then
     return query select 'join'::text, j.* from join_waitlist(

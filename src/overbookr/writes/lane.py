@@ -181,4 +181,6 @@ def _arguments(commands: list[Command], places: dict[str, list[int]]) -> list[li
         [join.entry_id for join in joins],
         [join.user_id for join in joins],
         [join.requested_seats for join in joins],
+        [hold.token_version for hold in holds],
+        [book.token_version for book in books],
     ]
