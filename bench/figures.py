@@ -12,7 +12,7 @@ KILOBYTES: Final = "kB"
 @dataclass(slots=True)
 class Figure:
     """One thing that was measured. A repetition's headline is its `value`, in `unit`; `failed` says why it must not be
-    taken for a figure. `yardstick` is the figure, by name and variant, whose median its own is divided by."""
+    taken for a figure. `yardstick` is the figure, by name and variant, that it is compared with."""
 
     scenario: str
     name: str
@@ -37,27 +37,36 @@ class Figure:
 
     @property
     def values(self) -> list[float]:
-        """Of every repetition, the least first; none of a figure that has failed."""
-        return [] if self.failures else sorted(repetition["value"] for repetition in self.repetitions)
+        """Of every repetition, the first first; none of a figure that has failed."""
+        return [] if self.failures else [repetition["value"] for repetition in self.repetitions]
+
+
+def ratio_of(values: list[float], others: list[float]) -> float | None:
+    """How many times the others: the middle one of what the rounds say, each with what was measured in the same round,
+    since the speed of a machine drifts from round to round; of the middle values where the rounds are not the same."""
+    if not values or not others or not all(others):
+        return None
+    if len(values) == len(others):
+        return median(value / other for value, other in zip(values, others, strict=True))
+    return median(values) / median(others)
 
 
 def as_json(figures: list[Figure]) -> list[dict[str, Any]]:
     """The figures with their least, middle and greatest values and their ratios; None of all of them where a
     repetition has failed."""
-    middles = {figure.key: median(figure.values) for figure in figures if figure.values}
+    found = {figure.key: figure.values for figure in figures}
     told = []
     for figure in figures:
         values = figure.values
-        middle = middles.get(figure.key)
-        is_compared = figure.yardstick not in (None, figure.key)
-        yardstick = middles.get(figure.yardstick) if figure.yardstick is not None and is_compared else None
+        is_compared = figure.yardstick is not None and figure.yardstick != figure.key
+        others = found.get(figure.yardstick, []) if figure.yardstick is not None and is_compared else []
         told.append(
             asdict(figure)
             | {
-                "min": values[0] if values else None,
-                "median": middle,
-                "max": values[-1] if values else None,
-                "ratio": middle / yardstick if middle is not None and yardstick else None,
+                "min": min(values, default=None),
+                "median": median(values) if values else None,
+                "max": max(values, default=None),
+                "ratio": ratio_of(values, others),
                 "failed": figure.failures,
                 "missed": figure.missed,
             }

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from bench.figures import ratio_of
 from bench.scenarios.latency import COMMIT, COMMIT_MEANWHILE
 from bench.scenarios.pages import FRAMES_MIN, JAVASCRIPT_KB_MAX
 from bench.sizes import BOUND
@@ -42,10 +43,14 @@ def _value(name: str, variant: str) -> Callable[[Figures], float | None]:
 
 def _quotient(over: tuple[str, str], under: tuple[str, str]) -> Callable[[Figures], float | None]:
     def find(figures: Figures) -> float | None:
-        above, below = _value(*over)(figures), _value(*under)(figures)
-        return above / below if above is not None and below else None
+        above, below = figures.get(over), figures.get(under)
+        return ratio_of(_values(above), _values(below)) if above and below else None
 
     return find
+
+
+def _values(figure: Mapping[str, Any]) -> list[float]:
+    return [] if figure["failed"] else [repetition["value"] for repetition in figure["repetitions"]]
 
 
 def _kilobytes(name: str, variant: str) -> Callable[[Figures], float | None]:

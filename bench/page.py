@@ -32,7 +32,8 @@ _FRAME: Final = """\
 How fast Overbookr is, beside what the machine, PostgreSQL and the server stack can do. This page is written by
 `python -m bench.page` from the results of one run of `make bench`, `bench/results/latest.json`, which has every
 repetition of every figure. Everything was measured in turn, round after round, on one machine that the load generator
-shared. Figures move with the machine; ratios of one run less. How it is measured is in
+shared. Figures move with the machine; ratios of what was measured in the same round less, and of these each is the
+middle one. How it is measured is in
 [Testing](testing.md#the-benchmark).
 
 {conditions}

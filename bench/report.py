@@ -103,7 +103,7 @@ def remarks(figure: dict[str, Any]) -> list[str]:
 
 
 def _figures_table(figures: list[dict[str, Any]]) -> Table:
-    table = Table(title="Of the repetitions; ratios are to the yardstick of the same scenario, latencies in ms")
+    table = Table(title="Ratios are to the yardstick, the middle one of all rounds; latencies in ms")
     for column in ("scenario", "what", "where", "unit"):
         table.add_column(column, overflow="fold")
     for column in ("min", "median", "max", "ratio", "p50", "p99", "refused"):

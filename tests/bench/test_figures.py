@@ -15,10 +15,16 @@ def _figure(name: str, *values: float, yardstick: tuple[str, str] | None = None,
     return Figure("hold", name, "1 event", "holds", yardstick=yardstick, repetitions=repetitions)
 
 
-def test_ratios_are_of_medians() -> None:
-    told = as_json([_figure("pgbench", 90, 100, 400), _figure("ours", 10, 300, 250, yardstick=("pgbench", "1 event"))])
-    assert [(figure["min"], figure["median"], figure["max"]) for figure in told] == [(90, 100, 400), (10, 250, 300)]
-    assert [figure["ratio"] for figure in told] == [None, 2.5]
+def test_a_ratio_is_the_middle_one_of_the_rounds() -> None:
+    """The machine of the last round was twice as fast as that of the first."""
+    told = as_json([_figure("pgbench", 100, 400, 200), _figure("ours", 90, 440, 240, yardstick=("pgbench", "1 event"))])
+    assert [(figure["min"], figure["median"], figure["max"]) for figure in told] == [(100, 200, 400), (90, 240, 440)]
+    assert [figure["ratio"] for figure in told] == [None, 1.1]
+
+
+def test_where_the_rounds_are_not_the_same_a_ratio_is_of_medians() -> None:
+    told = as_json([_figure("pgbench", 90, 100, 400), _figure("ours", 200, 300, yardstick=("pgbench", "1 event"))])
+    assert told[1]["ratio"] == 2.5
 
 
 def test_one_failed_repetition_fails_the_figure() -> None:

@@ -16,6 +16,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.router import Router
 
 from overbookr.http.auth import (
+    ASKED_BY_COMMAND,
     AUDIENCE,
     ISSUER,
     TOKEN_TYPE,
@@ -289,6 +290,22 @@ def test_a_route_without_a_policy_keeps_the_application_from_starting(applicatio
 
     with pytest.raises(PolicyMissing, match=r"/forgotten.*/misspelt"):
         check_policies(Litestar([forgotten, misspelt], openapi_config=None, logging_config=None))
+
+
+@pytest.mark.parametrize(
+    "opt",
+    [
+        {"policy": "admin", "standing": ASKED_BY_COMMAND},
+        {"policy": "anyone", "standing": ASKED_BY_COMMAND},
+        {"policy": "user", "standing": "asked by whoever comes"},
+    ],
+)
+def test_a_route_that_never_learns_the_role_it_needs_is_not_served(opt: dict[str, str]) -> None:
+    @get("/unasked", opt=opt)
+    async def unasked() -> None: ...
+
+    with pytest.raises(PolicyMissing, match="/unasked"):
+        check_policies(Litestar([unasked], openapi_config=None, logging_config=None))
 
 
 def test_the_documentation_needs_a_policy_too() -> None:

@@ -1,9 +1,9 @@
 -- Bookings. All of these need the events' locks (lock_events) and decide at p_at, the instant read after it.
 
 -- Turns holds into bookings. One row a command. Outcomes by precedence: unauthorized (the token names a version that the
--- user has no longer; nobody's token is asked about where the version is null), booking_replayed or idempotency_key_reused
--- (the key was used before: the key lives in the booking it made, so there is no state in which one exists without
--- the other), hold_not_found, hold_event_mismatch, hold_already_booked, hold_expired, event_not_found, not_on_sale,
+-- user has no longer; nobody's token is asked about where the version is null), booking_replayed or
+-- idempotency_key_reused (the key was used before: the key lives in the booking it made, so there is no state in which
+-- one exists without the other), hold_not_found, hold_event_mismatch, hold_already_booked, hold_expired, event_not_found, not_on_sale,
 -- hold_booked. The body of a request is its hold, so the same key with the same hold is the same request.
 -- A hold taken in time is honoured when the sale is paused or closes; not when the event is cancelled or has begun.
 create or replace function book_holds(

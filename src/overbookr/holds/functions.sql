@@ -137,11 +137,12 @@ begin
   return p_outcomes;
 end $$;
 
--- Places holds, each all or nothing. One row a command in p_event_ids, p_hold_ids, p_user_ids, p_keys; one row a
--- wanted seat in p_seat_commands (the command's number, from 1) and p_seat_nos.
--- Outcomes by precedence: unauthorized (the token names a version that the user has no longer), what a key used before says (hold_replayed, idempotency_key_reused, hold_already_booked,
--- hold_expired), event_not_found, not_on_sale, seats_not_found, seats_unavailable (with every conflict), hold_limit,
--- capacity_exceeded, hold_placed.
+-- Places holds, each all or nothing. One row a command in p_event_ids, p_hold_ids, p_user_ids, p_token_versions, p_keys;
+-- one row a wanted seat in p_seat_commands (the command's number, from 1) and p_seat_nos.
+-- Outcomes by precedence: unauthorized (the token names a version that the user has no longer; nobody's token is asked
+-- about where the version is null), what a key used before says (hold_replayed, idempotency_key_reused,
+-- hold_already_booked, hold_expired), event_not_found, not_on_sale, seats_not_found, seats_unavailable (with every
+-- conflict), hold_limit, capacity_exceeded, hold_placed.
 -- Invariant: a user's held and booked seats never exceed p_user_seats_max, because the count is taken under the lock.
 create or replace function place_holds(
   p_at timestamptz, p_time_to_live interval, p_user_seats_max integer, p_again boolean,
@@ -208,8 +209,8 @@ begin
     select o.n::integer, o.outcome, coalesce(v_earlier[o.n], p_hold_ids[o.n]), p_at,
            case when o.outcome = 'hold_placed' then v_expires_at end, null::text[], null::text[]
       from unnest(v_outcomes) with ordinality o (outcome, n)
-     where o.outcome in ('hold_placed', 'unauthorized', 'event_not_found', 'not_on_sale', 'hold_limit', 'capacity_exceeded',
-                         'idempotency_key_reused', 'hold_expired');
+     where o.outcome in ('hold_placed', 'unauthorized', 'event_not_found', 'not_on_sale', 'hold_limit',
+                         'capacity_exceeded', 'idempotency_key_reused', 'hold_expired');
   v_refused := v_outcomes && array['seats_not_found', 'seats_unavailable'];
   if v_refused then
     return query

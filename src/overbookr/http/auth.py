@@ -264,6 +264,10 @@ def check_policies(app: Litestar) -> None:
             except PolicyMissing:
                 missing.append(f"{route.path} ({handler})")
                 continue
+            if handler.opt.get("standing", ASKED_BY_COMMAND) != ASKED_BY_COMMAND:
+                missing.append(f"{route.path} (a standing is {ASKED_BY_COMMAND}, or not spoken of)")
+            elif "standing" in handler.opt and policy != "user":
+                missing.append(f"{route.path} (no command asks for a role)")
             # The middleware lets nobody into a socket yet, so it may only carry what everybody may see.
             if isinstance(handler, WebsocketRouteHandler) and policy != "anyone":
                 missing.append(f"{route.path} (websocket, only anyone is supported)")
