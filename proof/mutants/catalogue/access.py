@@ -32,7 +32,7 @@ ACCESS = (
         "           then 'unauthorized'",
         "when c.token_version < 0 then 'unauthorized'",
         tests("writes/test_standing.py::test_only_the_version_that_the_user_has_counts"),
-        tests("api/test_accounts_flow.py::test_holds_and_bookings_end_with_the_session_in_every_process"),
+        tests("api/test_accounts_flow.py::test_holds_end_with_the_session_in_every_process"),
     ),
     defect(
         "booking-by-revoked-token",
@@ -42,7 +42,7 @@ ACCESS = (
         "                   then 'unauthorized'",
         "when c.token_version < 0 then 'unauthorized'",
         tests("writes/test_standing.py::test_a_booking_needs_a_token_that_counts"),
-        tests("api/test_accounts_flow.py::test_holds_and_bookings_end_with_the_session_in_every_process"),
+        tests("api/test_accounts_flow.py::test_bookings_end_with_the_session_in_every_process"),
     ),
     defect(
         "revoked-token-told-of-earlier-hold",
@@ -58,7 +58,7 @@ ACCESS = (
         "holds/routes.py",
         "principal.user_id, seat_nos, key, principal.token_version)",
         "principal.user_id, seat_nos, key)",
-        tests("api/test_accounts_flow.py::test_holds_and_bookings_end_with_the_session_in_every_process"),
+        tests("api/test_accounts_flow.py::test_holds_end_with_the_session_in_every_process"),
     ),
     defect(
         "refused-token-forgotten",
