@@ -58,11 +58,14 @@ async def empty_database(embedded_server: EmbeddedServer) -> AsyncIterator[str]:
 
 
 class Holder:
-    """A process of its own that uses the server; see holder.py."""
+    """A process of its own that uses the server; see holder.py. It looks for packages in `packages` first."""
 
-    def __init__(self, data_dir: Path, *, mode: str = "", uid: str = "") -> None:
+    def __init__(self, data_dir: Path, *, mode: str = "", uid: str = "", packages: Path | None = None) -> None:
         command = [sys.executable, str(Path(__file__).with_name("holder.py")), str(data_dir), mode, uid]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        environment = os.environ if packages is None else os.environ | {"PYTHONPATH": str(packages)}
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
 
     def report(self) -> dict[str, Any]:
         """What it says once the server runs."""
@@ -87,8 +90,8 @@ def hold() -> Iterator[Callable[..., Holder]]:
     """Start a Holder; what is left of them is killed after the test."""
     started: list[Holder] = []
 
-    def start(data_dir: Path, *, mode: str = "", uid: str = "") -> Holder:
-        started.append(Holder(data_dir, mode=mode, uid=uid))
+    def start(data_dir: Path, *, mode: str = "", uid: str = "", packages: Path | None = None) -> Holder:
+        started.append(Holder(data_dir, mode=mode, uid=uid, packages=packages))
         return started[-1]
 
     yield start

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import overbookr
 from overbookr.database import programs as programs_module
 from overbookr.database.cluster import Cluster
 from overbookr.database.embedded import RunMode, bin_dir, embedded, ensure_running
@@ -19,6 +20,14 @@ from overbookr.database.programs import find_programs
 pytestmark = pytest.mark.anyio
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+
+
+def copy_package(folder: Path) -> Path:
+    """Copy the package that brings PostgreSQL into the folder; where it is there."""
+    package = bin_dir().parent.parent
+    for each in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(each, folder / each.name, symlinks=True)
+    return folder / package.name
 
 
 @root_only
@@ -66,12 +75,10 @@ async def test_root_runs_it_as_another_user_behind_private_folders(
 async def test_programs_out_of_the_other_users_reach_are_copied(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = bin_dir().parent.parent
     hidden = tmp_path / "hidden"
     hidden.mkdir(mode=0o700)
-    for folder in (package, package.with_name(f"{package.name}.libs")):
-        shutil.copytree(folder, hidden / folder.name, symlinks=True)
-    monkeypatch.setattr(programs_module, "bin_dir", lambda: hidden / package.name / "pginstall" / "bin")
+    package = copy_package(hidden)
+    monkeypatch.setattr(programs_module, "bin_dir", lambda: package / "pginstall" / "bin")
     with tempfile.TemporaryDirectory(prefix="overbookr-tests-") as reachable:
         os.chmod(reachable, 0o755)
         monkeypatch.setattr(programs_module, "_COPIES", Path(reachable) / "copies")
@@ -96,11 +103,19 @@ async def test_a_forbidden_user_namespace_leads_to_another_user(monkeypatch: pyt
 
 @root_only
 async def test_an_ordinary_user_runs_it_directly(hold: Callable[..., Any]) -> None:
-    with tempfile.TemporaryDirectory(prefix="overbookr-tests-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="overbookr-tests-") as folder,
+        tempfile.TemporaryDirectory(prefix="overbookr-tests-") as packages,
+    ):
+        # What is installed here, and this project itself, may lie where only root is let in.
+        copy_package(Path(packages))
+        own = Path(overbookr.__file__).parent
+        shutil.copytree(own, Path(packages) / own.name, ignore=shutil.ignore_patterns("__pycache__", "built"))
+        os.chmod(packages, 0o755)
         nobody = pwd.getpwnam("nobody")
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         for _ in range(2):
-            holder = hold(Path(folder), uid=str(nobody.pw_uid))
+            holder = hold(Path(folder), uid=str(nobody.pw_uid), packages=Path(packages))
             report = holder.report()
             assert report["started_here"]
             assert report["uid"] == nobody.pw_uid
