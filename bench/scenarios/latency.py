@@ -11,6 +11,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import UUID
 
+from asyncpg import Record
+from asyncpg.prepared_stmt import PreparedStatement
+
 from bench.figures import MILLISECONDS
 from bench.run import Bench
 from bench.serving import Served
@@ -23,6 +26,8 @@ from proof.processes import seconds_by_group
 
 COMMIT: Final = "one row committed by asyncpg"
 COMMIT_MEANWHILE: Final = "one row committed by asyncpg, while holds come at half of the full rate"
+LONE_HOLD: Final = "a lone hold"
+HOLD_AT_HALF: Final = "a hold at half of that rate, from when it was due"
 _EVENTS: Final = 20
 # Ten thousand seats for each second, more than are sold; and what is needed anyway.
 _SEATS_OF_EVENT_PER_SECOND: Final = 500
@@ -54,13 +59,13 @@ async def measure_latency(bench: Bench) -> None:
     async with bench.serving("venue") as served, start_crowd(served.port, bench.stage.folder / "venue.json") as crowd:
         await _run(crowd, served, Phase("warm_up", _WARM_UP_SECONDS, _CONNECTIONS, books=False))
         lone, spent = await _run(crowd, served, Phase("lone", bench.seconds, 1, books=False))
-        results = [("a lone hold", lone, spent)]
+        results = [(LONE_HOLD, lone, spent)]
         full, spent = await _run(crowd, served, Phase("full", bench.seconds, _CONNECTIONS, books=False))
         rate = full.holds / full.seconds
         saturated = _repetition(full, spent) | {"value": rate}
         half = Phase("half", bench.seconds, _CONNECTIONS_WHEN_DUE, rate * _HALF, len(bench.start_seconds), books=False)
         async with _committing(bench) as meanwhile:
-            results.append(("a hold at half of that rate, from when it was due", *await _run(crowd, served, half)))
+            results.append((HOLD_AT_HALF, *await _run(crowd, served, half)))
     p50, p99 = percentile(meanwhile, 50), percentile(meanwhile, 99)
     _add(bench, COMMIT_MEANWHILE, "commits", {"done": len(meanwhile)}, p50, p99)
     audited = await bench.audited(saturated)
@@ -86,10 +91,15 @@ async def _commit_rows(bench: Bench) -> list[float]:
         number = 0
         while time.perf_counter() < started + bench.seconds:
             number += 1
-            before = time.perf_counter()
-            await statement.fetch(number)
-            took.append((time.perf_counter() - before) * 1000)
+            took.append(await _commit(statement, number))
     return took
+
+
+async def _commit(statement: "PreparedStatement[Record]", number: int) -> float:
+    """The milliseconds that it took."""
+    before = time.perf_counter()
+    await statement.fetch(number)
+    return (time.perf_counter() - before) * 1000
 
 
 @asynccontextmanager
@@ -101,9 +111,7 @@ async def _committing(bench: Bench) -> AsyncIterator[list[float]]:
         number = 0
         while True:
             number -= 1
-            before = time.perf_counter()
-            await statement.fetch(number)
-            took.append((time.perf_counter() - before) * 1000)
+            took.append(await _commit(statement, number))
             await asyncio.sleep(1 / _COMMITS_PER_SECOND_MEANWHILE)
 
     async with bench.stage.connect(_COMMITS_DATABASE) as connection:

@@ -69,10 +69,17 @@ async def measure_lists(bench: Bench) -> None:
 async def read_again(bench: Bench, served: Served, path: str) -> dict[str, Any]:
     """One answer of 200 again and again, as it is sent to who accepts no encoding."""
     await bench.beside(partial(wrk.repeat, served, path, seconds=_WARM_UP_SECONDS))
-    before, errors = await bench.beside(partial(sample, served, path, {})), served.read_errors()
-    answered = await bench.beside(partial(wrk.repeat, served, path, seconds=bench.seconds))
-    after = await bench.beside(partial(sample, served, path, {}))
-    judge(answered, before, after, 200, errors=served.read_errors() - errors)
+    return await _repeat(bench, served, path, {}, await bench.beside(partial(sample, served, path, {})), 200)
+
+
+async def _repeat(
+    bench: Bench, served: Served, path: str, headers: Mapping[str, str], before: Sample, status: int
+) -> dict[str, Any]:
+    """One answer again and again, judged by one from before and one from after."""
+    errors = await bench.beside(served.read_errors)
+    answered = await bench.beside(partial(wrk.repeat, served, path, seconds=bench.seconds, headers=headers))
+    after = await bench.beside(partial(sample, served, path, headers))
+    judge(answered, before, after, status, errors=await bench.beside(served.read_errors) - errors)
     return answered
 
 
@@ -113,12 +120,9 @@ async def _measure_document(
             headers["If-None-Match"] = whole.etag
         status = 304 if encoding == _UNCHANGED else 200
         before = await bench.beside(partial(sample, served, path, headers))
-        errors = served.read_errors()
         if status == 200 and before.encoding != encoding:
             continue  # So short that it is sent as it is.
-        answered = await bench.beside(partial(wrk.repeat, served, path, seconds=bench.seconds, headers=headers))
-        after = await bench.beside(partial(sample, served, path, headers))
-        judge(answered, before, after, status, errors=served.read_errors() - errors)
+        answered = await _repeat(bench, served, path, headers, before, status)
         bench.add(
             scenario, document, f"{variant}, {encoding}", "reads", answered,
             yardstick=yardstick if encoding == "none" and document == "availability" else None,

@@ -1,5 +1,6 @@
 """Events, seats and commands straight on a database, for tests of the write path without HTTP."""
 
+import asyncio
 import contextlib
 import os
 import random
@@ -22,6 +23,7 @@ from overbookr.writes.writer import Writer
 
 SHARE = 10
 TIME_TO_LIVE = timedelta(seconds=300)
+_WAITERS = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 
 
 def seeded_random() -> random.Random:
@@ -102,6 +104,12 @@ class Stage:
     async def count(self, query: str, *values: Any) -> int:
         count: int = await self.pool.fetchval(query, *values)
         return count
+
+    async def until_it_waits(self, asking: "asyncio.Task[Any]") -> None:
+        """Until what asks waits for somebody's lock."""
+        async with asyncio.timeout(10):
+            while not await self.count(_WAITERS):
+                assert not asking.done(), f"nobody waited for the lock: {await asking}"
 
     async def assert_lawful(self, *, user_seats_max: int = SHARE, quiescent: bool = False) -> None:
         report = await AuditStore(self.pool).check(user_seats_max, quiescent=quiescent)

@@ -12,7 +12,6 @@ from tests.house.stage import SHARE, TIME_TO_LIVE, Stage, booked, cancel, held, 
 
 pytestmark = pytest.mark.anyio
 
-WAITERS = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 HOLD_S1 = """select outcome from place_holds(clock_timestamp(), $2::interval, $3, false, array[$1::uuid],
                                              array[gen_random_uuid()], array[gen_random_uuid()],
                                              array[null::integer], array[null::text], array[1], array['S1'])"""
@@ -36,9 +35,7 @@ async def answer_after(
     async with connection.transaction():
         await connection.execute("select lock_events(array[$1::uuid])", event_id)
         asking = asyncio.create_task(stage.pool.fetchval(query, event_id, SHARE))
-        async with asyncio.timeout(10):
-            while not await stage.count(WAITERS):
-                assert not asking.done(), f"nobody waited for the lock: {await asking}"
+        await stage.until_it_waits(asking)
         await meanwhile()
     return await asking
 
@@ -130,9 +127,7 @@ async def test_events_are_locked_in_one_order(
         async with connection.transaction():
             await connection.execute("select lock_events(array[$1::uuid])", first)
             waiting = asyncio.create_task(stage.pool.execute("select lock_events($1::uuid[])", named))
-            async with asyncio.timeout(10):
-                while not await stage.count(WAITERS):
-                    assert not waiting.done()
+            await stage.until_it_waits(waiting)
             async with bystander.transaction():
                 free = "select count(*) from (select 1 from events where event_id = $1 for no key update skip locked) e"
                 assert await bystander.fetchval(free, last) == 1

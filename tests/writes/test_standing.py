@@ -9,22 +9,17 @@ import pytest
 from overbookr.bookings.model import BookHold, BookingRefusal, HoldBooked
 from overbookr.holds.model import HoldPlaced, HoldRefusal, PlaceHold
 from overbookr.ids import new_id
+from tests.house.people import create_users
 from tests.house.stage import Stage, booked, held, one_batch
 
 pytestmark = pytest.mark.anyio
 
-WAITERS = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
 LOG_OUT = "update users set token_version = token_version + 1 where user_id = $1"
 
 
 async def user(stage: Stage, token_version: int = 1) -> UUID:
-    user_id = new_id()
-    await stage.pool.execute(
-        "insert into users (user_id, name, email, password_hash, token_version) values ($1, 'A user', $2, 'none', $3)",
-        user_id,
-        f"{user_id}@example.org",
-        token_version,
-    )
+    (user_id,) = await create_users(stage.pool, 1)
+    await stage.pool.execute("update users set token_version = $2 where user_id = $1", user_id, token_version)
     return user_id
 
 
@@ -95,9 +90,7 @@ async def test_a_logout_counts_while_a_command_waits_for_its_event(
     async with connection.transaction():
         await connection.execute("select lock_events(array[$1::uuid])", event_id)
         asking = asyncio.create_task(one_batch(stage.pool, command))
-        async with asyncio.timeout(10):
-            while not await stage.count(WAITERS):
-                assert not asking.done(), f"nobody waited for the lock: {await asking}"
+        await stage.until_it_waits(asking)
         await stage.pool.execute(LOG_OUT, ada)
     assert [str(outcome) for outcome in await asking] == ["unauthorized"]
     assert await stage.statuses(event_id) == {"S1": "held", "S2": "booked"}
